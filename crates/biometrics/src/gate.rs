@@ -1,0 +1,121 @@
+//! The five gates, what each may find and why. Order and completeness are fixed here.
+
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// The five gates in their fixed order (CONTRACT "Gates").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Gate {
+    /// Frame timing, duplicates, loops, splices.
+    CaptureIntegrity,
+    /// ISO/IEC 29794-5 components.
+    Quality,
+    /// Presentation attack detection, ISO/IEC 30107-3.
+    PresentationAttack,
+    /// Measured light and motion against the script.
+    ChallengeResponse,
+    /// Same face through all frames, then 1:1 against the reference.
+    Comparison,
+}
+
+impl Gate {
+    /// All five, in order.
+    pub const ALL: [Self; 5] =
+        [Self::CaptureIntegrity, Self::Quality, Self::PresentationAttack, Self::ChallengeResponse, Self::Comparison];
+}
+
+/// What a gate found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum GateStatus {
+    /// The gate's requirement is met.
+    Pass,
+    /// It is not met.
+    Fail,
+    /// Could not be judged; instructions and another attempt, never a PASS.
+    Inconclusive,
+    /// Not run.
+    NotRun,
+}
+
+/// Why a gate did not pass. Stable codes; quality codes use ISO/IEC 29794-5 component names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum GateReason {
+    /// Two frames hold the same bytes or the same pixels.
+    CaptureDuplicateFrame,
+    /// Frame offsets repeat or go backwards.
+    CaptureOffsetOrder,
+    /// No face was found in a frame.
+    QualityNoFace,
+    /// More than one face competes.
+    QualitySeveralFaces,
+    /// Inter-eye distance below the floor.
+    QualityInterEyeDistance,
+    /// Head pose outside the envelope.
+    QualityHeadPose,
+    /// Blurred.
+    QualitySharpness,
+    /// Too dark.
+    QualityUnderExposure,
+    /// Too bright.
+    QualityOverExposure,
+    /// Light from one side.
+    QualityIlluminationUniformity,
+    /// Eyes closed or hidden.
+    QualityEyesVisible,
+    /// The face reaches over the edge of the picture.
+    QualityFaceCropped,
+    /// The gate is not part of this release.
+    NotImplemented,
+    /// The pack has no model for this gate.
+    NoModel,
+    /// An earlier gate did not pass, so this one was not run.
+    EarlierGate,
+    /// The frames do not show one and the same face.
+    ComparisonFrameMismatch,
+    /// The comparison score is below the threshold.
+    ComparisonNonMatch,
+    /// Nothing to compare with at enrollment but the frames themselves.
+    ComparisonEnrollment,
+    /// The frames give no usable features.
+    ComparisonNoFeatures,
+}
+
+/// One gate's result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateResult {
+    /// Which gate.
+    pub gate: Gate,
+    /// What it found.
+    pub status: GateStatus,
+    /// Why, in stable codes; empty on PASS.
+    pub reasons: Vec<GateReason>,
+    /// Version of the gate's method.
+    pub version: Cow<'static, str>,
+}
+
+/// The decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Verdict {
+    /// Every required gate passed.
+    Accept,
+    /// Not so.
+    Refuse,
+}
+
+/// Decides over all five results: every gate in `required` must PASS and none may FAIL.
+///
+/// A result list that is not exactly the five gates in order refuses.
+#[must_use]
+pub fn decide(results: &[GateResult], required: &[Gate]) -> Verdict {
+    let complete = results.len() == Gate::ALL.len() && results.iter().map(|r| r.gate).eq(Gate::ALL);
+    let met = |r: &GateResult| match r.status {
+        GateStatus::Pass => true,
+        GateStatus::NotRun => !required.contains(&r.gate),
+        GateStatus::Fail | GateStatus::Inconclusive => false,
+    };
+    if complete && results.iter().all(met) { Verdict::Accept } else { Verdict::Refuse }
+}

@@ -1,0 +1,2 @@
+//! The countersign-gateway process.
+fn main() {}

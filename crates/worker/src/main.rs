@@ -1,0 +1,2 @@
+//! The countersign-worker process.
+fn main() {}
