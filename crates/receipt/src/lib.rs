@@ -1,1 +1,45 @@
-//! Placeholder while the house is being built.
+//! All that a relying party needs: the action hash, receipts, deletion proofs, and the keys that may sign them.
+//!
+//! Owns payloads, the canonical action hash, compact JWS (RFC 7515) with EdDSA (RFC 8037) and the signed key sets
+//! (RFC 7517). Must never know: scores, frames, tokio, tonic, where private keys live. Invariant: outside
+//! [`inspect_unverified`] no claim can be read from a token whose signature, type, key and issuer were not checked.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking"))]
+
+mod action;
+mod claims;
+mod deletion;
+mod inspect;
+mod jwk;
+mod jws;
+mod refused;
+mod spend;
+mod strict_json;
+mod trusted;
+mod verify;
+
+pub use action::{Action, ActionError, ActionFault, display_sha256, display_text};
+pub use claims::{
+    ActClaim, ConsentClaim, FmrClaim, ModeClaim, ReceiptClaims, RefClaim, StatusClaim, StatusListClaim, amr,
+};
+pub use deletion::{CoversClaim, DeletionClaims, DeletionProof, ExpectedDeletion, LiveStore, verify_deletion_proof};
+pub use inspect::{UnverifiedToken, inspect_unverified};
+pub use jwk::{KeySet, MAX_KEYS, PublicJwk, jwks_document, thumbprint};
+pub use jws::{EncodeError, MAX_TOKEN_BYTES, Typ, encode};
+pub use refused::{Claim, KeyFault, Malformed, Refused};
+pub use spend::{AlreadySpent, SpendError, SpendKey, Unspent};
+pub use trusted::{Pin, TrustedKeys};
+pub use verify::{Expected, LEEWAY_SECONDS, Receipt, authorize, evidence, refusal, verify_enrollment};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+/// Writes bytes as base64url without padding (RFC 4648 §5), the form of every binary claim.
+#[must_use]
+pub fn base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Reads what [`base64url`] writes and nothing else: no padding, no stray bits, no other alphabet.
+pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
