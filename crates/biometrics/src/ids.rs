@@ -123,7 +123,13 @@ mod tests {
     fn ids_read_back_what_they_write_and_nothing_else() {
         let id = TenantId::new(Uuid::from_u128(7));
         assert_eq!(id.to_string().parse(), Ok(id));
-        for bad in ["", "tn_", "ch_00000000000000000000000000000007", "tn_0000000000000000000000000000000G", "tn_00000000-0000-0000-0000-000000000007"] {
+        for bad in [
+            "",
+            "tn_",
+            "ch_00000000000000000000000000000007",
+            "tn_0000000000000000000000000000000G",
+            "tn_00000000-0000-0000-0000-000000000007",
+        ] {
             assert!(bad.parse::<TenantId>().is_err(), "{bad}");
         }
     }

@@ -1,0 +1,212 @@
+//! What a tenant's verifications require.
+//!
+//! Must never know: where a policy is kept. Invariant: a policy that passed [`Policy::check`] for production requires every
+//! gate; fewer gates exist only under a test issuer.
+
+use crate::{gate::Gate, mode::CaptureMode};
+use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
+
+/// Gates that every production policy requires: all five, in order.
+pub const PRODUCTION_GATES: [Gate; 5] = Gate::ALL;
+/// Smallest inter-eye distance that a policy may allow, in pixels (CONTRACT "Frames").
+pub const MIN_INTER_EYE_FLOOR_PX: u32 = 30;
+/// Largest one that still makes sense in a frame of at most 2048 pixels.
+const MIN_INTER_EYE_CEILING_PX: u32 = 512;
+const FMR: RangeInclusive<f64> = 1e-9..=1e-2;
+const PRODUCTION_FMR_CEILING: f64 = 1e-3;
+const ATTEMPTS: RangeInclusive<u32> = 1..=10;
+const RECEIPT_TTL_SECONDS: RangeInclusive<u32> = 1..=600;
+
+/// Requirements on one tenant's verifications.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Name and version that receipts carry: 1 to 64 characters of `[A-Za-z0-9._-]`.
+    pub version: String,
+    /// Gates that must PASS, in their order, none twice; always with COMPARISON.
+    pub required_gates: Vec<Gate>,
+    /// False match rate that decides the comparison threshold: at most 1e-2, in production at most 1e-3.
+    pub fmr: f64,
+    /// Attempts one challenge allows: 1 to 10.
+    #[serde(default = "defaults::max_attempts")]
+    pub max_attempts: u32,
+    /// Smallest inter-eye distance of a frame in pixels: 30 to 512.
+    #[serde(default = "defaults::min_inter_eye_px")]
+    pub min_inter_eye_px: u32,
+    /// How long a receipt may be used, in seconds: 1 to 600.
+    #[serde(default = "defaults::receipt_ttl_seconds")]
+    pub receipt_ttl_seconds: u32,
+    /// Mode of challenges that name none.
+    #[serde(default = "defaults::mode")]
+    pub default_mode: CaptureMode,
+    /// Whether PNG frames are taken beside JPEG.
+    #[serde(default)]
+    pub allow_png: bool,
+}
+
+mod defaults {
+    use crate::mode::CaptureMode;
+    pub(super) const fn max_attempts() -> u32 {
+        3
+    }
+    pub(super) const fn min_inter_eye_px() -> u32 {
+        60
+    }
+    pub(super) const fn receipt_ttl_seconds() -> u32 {
+        120
+    }
+    pub(super) const fn mode() -> CaptureMode {
+        CaptureMode::Passive
+    }
+}
+
+/// Why a policy is refused, naming the field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// `version` is empty, too long or has other characters.
+    #[error("version must be 1 to 64 characters of A-Z a-z 0-9 . _ -")]
+    Version,
+    /// A gate is listed twice or out of order.
+    #[error("required_gates must be in gate order, each at most once")]
+    GateOrder,
+    /// A gate that must be required is not.
+    #[error("required_gates lacks {0:?}")]
+    GateMissing(Gate),
+    /// `fmr` is not a number in its range.
+    #[error("fmr is out of range")]
+    Fmr,
+    /// `max_attempts` is out of range.
+    #[error("max_attempts must be 1 to 10")]
+    MaxAttempts,
+    /// `min_inter_eye_px` is out of range.
+    #[error("min_inter_eye_px must be 30 to 512")]
+    MinInterEye,
+    /// `receipt_ttl_seconds` is out of range.
+    #[error("receipt_ttl_seconds must be 1 to 600")]
+    ReceiptTtl,
+}
+
+impl PolicyError {
+    /// The field at fault.
+    #[must_use]
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Version => "version",
+            Self::GateOrder | Self::GateMissing(_) => "required_gates",
+            Self::Fmr => "fmr",
+            Self::MaxAttempts => "max_attempts",
+            Self::MinInterEye => "min_inter_eye_px",
+            Self::ReceiptTtl => "receipt_ttl_seconds",
+        }
+    }
+}
+
+impl Policy {
+    /// A production policy: every gate, a false match rate of 1e-4, all defaults.
+    #[must_use]
+    pub fn production() -> Self {
+        Self {
+            version: "production-1".to_owned(),
+            required_gates: PRODUCTION_GATES.to_vec(),
+            fmr: 1e-4,
+            max_attempts: defaults::max_attempts(),
+            min_inter_eye_px: defaults::min_inter_eye_px(),
+            receipt_ttl_seconds: defaults::receipt_ttl_seconds(),
+            default_mode: defaults::mode(),
+            allow_png: false,
+        }
+    }
+
+    /// A policy for a test issuer that goes without the gates which have no method yet (3 and 4).
+    #[must_use]
+    pub fn testing() -> Self {
+        Self {
+            version: "testing-1".to_owned(),
+            required_gates: vec![Gate::CaptureIntegrity, Gate::Quality, Gate::Comparison],
+            fmr: 1e-3,
+            ..Self::production()
+        }
+    }
+
+    /// Checks every field; `test` says whether the tenant's receipts come from a test issuer.
+    ///
+    /// # Errors
+    /// The first field at fault.
+    pub fn check(&self, test: bool) -> Result<(), PolicyError> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        if self.version.is_empty() || self.version.len() > 64 || !self.version.bytes().all(allowed) {
+            return Err(PolicyError::Version);
+        }
+        if !self.required_gates.is_sorted_by(|a, b| a < b) {
+            return Err(PolicyError::GateOrder);
+        }
+        let floor: &[Gate] = if test { &[Gate::Comparison] } else { &PRODUCTION_GATES };
+        if let Some(missing) = floor.iter().find(|gate| !self.required_gates.contains(gate)) {
+            return Err(PolicyError::GateMissing(*missing));
+        }
+        if !FMR.contains(&self.fmr) || (!test && self.fmr > PRODUCTION_FMR_CEILING) {
+            return Err(PolicyError::Fmr);
+        }
+        if !ATTEMPTS.contains(&self.max_attempts) {
+            return Err(PolicyError::MaxAttempts);
+        }
+        if !(MIN_INTER_EYE_FLOOR_PX..=MIN_INTER_EYE_CEILING_PX).contains(&self.min_inter_eye_px) {
+            return Err(PolicyError::MinInterEye);
+        }
+        if !RECEIPT_TTL_SECONDS.contains(&self.receipt_ttl_seconds) {
+            return Err(PolicyError::ReceiptTtl);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn production_never_goes_without_a_gate() {
+        assert_eq!(Policy::production().check(false), Ok(()));
+        for left_out in Gate::ALL {
+            let mut policy = Policy::production();
+            policy.required_gates.retain(|gate| *gate != left_out);
+            assert_eq!(policy.check(false), Err(PolicyError::GateMissing(left_out)));
+        }
+        assert_eq!(Policy::testing().check(true), Ok(()));
+        assert!(Policy::testing().check(false).is_err());
+    }
+
+    #[test]
+    fn a_test_policy_still_compares() {
+        let policy = Policy { required_gates: vec![Gate::Quality], ..Policy::testing() };
+        assert_eq!(policy.check(true), Err(PolicyError::GateMissing(Gate::Comparison)));
+    }
+
+    #[test]
+    fn every_field_out_of_range_is_named() {
+        let base = Policy::production;
+        let bad = [
+            (Policy { version: String::new(), ..base() }, "version"),
+            (Policy { version: "a b".into(), ..base() }, "version"),
+            (Policy { required_gates: [Gate::ALL, Gate::ALL].concat(), ..base() }, "required_gates"),
+            (Policy { fmr: f64::NAN, ..base() }, "fmr"),
+            (Policy { fmr: 0.0, ..base() }, "fmr"),
+            (Policy { fmr: 2e-3, ..base() }, "fmr"),
+            (Policy { max_attempts: 0, ..base() }, "max_attempts"),
+            (Policy { min_inter_eye_px: 29, ..base() }, "min_inter_eye_px"),
+            (Policy { receipt_ttl_seconds: 601, ..base() }, "receipt_ttl_seconds"),
+        ];
+        for (policy, field) in bad {
+            assert_eq!(policy.check(false).map_err(PolicyError::field), Err(field));
+        }
+    }
+
+    #[test]
+    fn unknown_fields_are_refused_and_defaults_filled_in() {
+        let text = r#"{"version":"v1","required_gates":["COMPARISON"],"fmr":0.001}"#;
+        let policy: Policy = serde_json::from_str(text).unwrap();
+        assert_eq!((policy.max_attempts, policy.min_inter_eye_px, policy.receipt_ttl_seconds), (3, 60, 120));
+        assert!(serde_json::from_str::<Policy>(&text.replace("\"fmr\"", "\"far\":1,\"fmr\"")).is_err());
+    }
+}
