@@ -73,26 +73,32 @@ impl KeyedTransform {
     /// Maps features; norm, cosine and distance are preserved up to rounding.
     #[must_use]
     pub fn apply(&self, features: &Features) -> Features {
-        let mut components: Zeroizing<Vec<f64>> =
-            Zeroizing::new(features.as_slice().iter().map(|&x| f64::from(x)).collect());
+        let mut components = doubles(features);
         let dimension = components.len();
         let stream = self.stream(dimension);
         let (draws, signs) = stream.split_at(draw_bytes(dimension));
-        let mut draws = draws.as_chunks::<BYTES_PER_COMPONENT>().0;
         let mut normal = Zeroizing::new(vec![0.0_f64; dimension]);
         for k in (2..=dimension).rev() {
-            let (mine, rest) = draws.split_at(k);
-            draws = rest;
-            let normal = &mut normal[..k];
-            for (component, bytes) in normal.iter_mut().zip(mine) {
-                *component = f64::from(bytes.iter().map(|&b| i32::from(b)).sum::<i32>() - CENTRE);
-            }
-            reflect(&mut components[dimension - k..], normal);
+            draw(&mut normal[..k], draws, dimension);
+            reflect(&mut components[dimension - k..], &mut normal[..k]);
         }
-        for (component, sign) in components.iter_mut().zip(signs) {
-            if sign & 1 == 1 {
-                *component = -*component;
-            }
+        flip(&mut components, signs);
+        Features::mapped(&components)
+    }
+
+    /// Undoes [`KeyedTransform::apply`] up to rounding: signs and reflections are their own inverses, taken in reverse.
+    /// Renewal needs it, to lay a reference out anew under the next epoch.
+    #[must_use]
+    pub fn invert(&self, features: &Features) -> Features {
+        let mut components = doubles(features);
+        let dimension = components.len();
+        let stream = self.stream(dimension);
+        let (draws, signs) = stream.split_at(draw_bytes(dimension));
+        let mut normal = Zeroizing::new(vec![0.0_f64; dimension]);
+        flip(&mut components, signs);
+        for k in 2..=dimension {
+            draw(&mut normal[..k], draws, dimension);
+            reflect(&mut components[dimension - k..], &mut normal[..k]);
         }
         Features::mapped(&components)
     }
@@ -122,6 +128,29 @@ impl std::fmt::Debug for KeyedTransform {
 /// Stream bytes of all reflections: eight for each of n + (n - 1) + ... + 2 components.
 const fn draw_bytes(dimension: usize) -> usize {
     (dimension * (dimension + 1) / 2 - 1) * BYTES_PER_COMPONENT
+}
+
+fn doubles(features: &Features) -> Zeroizing<Vec<f64>> {
+    Zeroizing::new(features.as_slice().iter().map(|&x| f64::from(x)).collect())
+}
+
+/// Fills `normal`, of k components, with its near-normal draws: they follow those of n, n - 1, ... k + 1 components.
+fn draw(normal: &mut [f64], draws: &[u8], dimension: usize) {
+    let k = normal.len();
+    let before = dimension * (dimension + 1) / 2 - k * (k + 1) / 2;
+    let mine = draws.as_chunks::<BYTES_PER_COMPONENT>().0.iter().skip(before);
+    for (component, bytes) in normal.iter_mut().zip(mine) {
+        *component = f64::from(bytes.iter().map(|&b| i32::from(b)).sum::<i32>() - CENTRE);
+    }
+}
+
+/// Changes the sign of each component where the low bit of its byte is set.
+fn flip(components: &mut [f64], signs: &[u8]) {
+    for (component, sign) in components.iter_mut().zip(signs) {
+        if sign & 1 == 1 {
+            *component = -*component;
+        }
+    }
 }
 
 /// Reflects `components` at the hyperplane that maps `normal` onto the first axis; leaves `normal` overwritten.
