@@ -1,0 +1,133 @@
+//! Files of secrets: created whole or not at all, never overwritten, never read when others may.
+//!
+//! Must never know: what the secrets are for. Invariant: once a create returns, the content survives a power failure; a
+//! crash before that leaves at most a temporary file of mode 0600.
+
+use crate::CustodyError;
+use ring::rand::{SecureRandom, SystemRandom};
+use std::{
+    ffi::OsString,
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+/// What temporary files start with; anything so named is left over from a crash once no writer is at work.
+pub(crate) const TEMPORARY: &str = ".making-";
+
+/// Fills an array from the system's generator.
+pub(crate) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, CustodyError> {
+    let mut bytes = Zeroizing::new([0; N]);
+    SystemRandom::new().fill(&mut *bytes).map_err(|_| CustodyError::Randomness)?;
+    Ok(bytes)
+}
+
+/// Names the path in an I/O error.
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> CustodyError {
+    move |source| CustodyError::Unavailable { path: path.to_owned(), source }
+}
+
+/// Makes a directory of mode 0700 that must not exist yet, durably.
+pub(crate) fn create_dir(path: &Path) -> Result<(), CustodyError> {
+    DirBuilder::new().mode(0o700).create(path).map_err(exists_or_unavailable(path))?;
+    sync_dir(parent(path))
+}
+
+/// Refuses a directory that others may enter, or that is a link.
+pub(crate) fn check_dir(path: &Path) -> Result<(), CustodyError> {
+    let metadata = fs::symlink_metadata(path).map_err(at(path))?;
+    if metadata.is_dir() && metadata.mode() & 0o077 == 0 { Ok(()) } else { Err(permissions(path)) }
+}
+
+/// Writes a new file of mode 0600: temporary file, fsync, link (which never overwrites), fsync of the directory.
+pub(crate) fn create(path: &Path, content: &[u8]) -> Result<(), CustodyError> {
+    let dir = parent(path);
+    let mut name = OsString::from(TEMPORARY);
+    name.push(random::<8>()?.iter().map(|b| format!("{b:02x}")).collect::<String>());
+    let temporary = dir.join(name);
+    let written = write_new(&temporary, content)
+        .map_err(at(&temporary))
+        .and_then(|()| fs::hard_link(&temporary, path).map_err(exists_or_unavailable(path)));
+    // The content is either under its own name now or is not wanted.
+    let removed = fs::remove_file(&temporary).map_err(at(&temporary));
+    written.and(removed)?;
+    sync_dir(dir)
+}
+
+/// Reads a secret file of at most `limit` bytes; `None` where there is none.
+pub(crate) fn read(path: &Path, limit: usize) -> Result<Option<Zeroizing<Vec<u8>>>, CustodyError> {
+    let named = match fs::symlink_metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(at(path))?,
+    };
+    let mut file = File::open(path).map_err(at(path))?;
+    let metadata = file.metadata().map_err(at(path))?;
+    let owner = fs::metadata(parent(path)).map_err(at(path))?.uid();
+    // The opened file must be the named one itself: a link would name another.
+    let same = (named.dev(), named.ino()) == (metadata.dev(), metadata.ino());
+    if !same || !metadata.is_file() || metadata.mode() & 0o177 != 0 || metadata.uid() != owner {
+        return Err(permissions(path));
+    }
+    // Sized at once: growing would leave copies of the secret behind.
+    let mut content = Zeroizing::new(vec![0; limit + 1]);
+    let mut filled = 0;
+    loop {
+        match file.read(&mut content[filled..]).map_err(at(path))? {
+            0 => break,
+            n => filled += n,
+        }
+    }
+    if filled > limit {
+        return Err(CustodyError::Malformed { path: path.to_owned() });
+    }
+    content.truncate(filled);
+    Ok(Some(content))
+}
+
+/// Overwrites a file with zeros and removes it, durably. A file that is already gone is fine.
+pub(crate) fn destroy(path: &Path) -> Result<(), CustodyError> {
+    let length = match fs::symlink_metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(at(path))?.len(),
+    };
+    let mut file = OpenOptions::new().write(true).open(path).map_err(at(path))?;
+    let zeros = vec![0; usize::try_from(length).unwrap_or(usize::MAX).min(64 * 1024)];
+    file.write_all(&zeros).and_then(|()| file.sync_all()).map_err(at(path))?;
+    fs::remove_file(path).map_err(at(path))?;
+    sync_dir(parent(path))
+}
+
+/// Makes a rename, link or removal in a directory survive a power failure.
+pub(crate) fn sync_dir(path: &Path) -> Result<(), CustodyError> {
+    File::open(path).and_then(|dir| dir.sync_all()).map_err(at(path))
+}
+
+fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn permissions(path: &Path) -> CustodyError {
+    CustodyError::Permissions { path: path.to_owned() }
+}
+
+fn exists_or_unavailable(path: &Path) -> impl FnOnce(io::Error) -> CustodyError {
+    let path: PathBuf = path.to_owned();
+    move |source| match source.kind() {
+        io::ErrorKind::AlreadyExists => CustodyError::Exists { path },
+        _ => CustodyError::Unavailable { path, source },
+    }
+}
+
+#[cfg(test)]
+mod tests;
