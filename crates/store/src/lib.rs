@@ -1,1 +1,45 @@
-//! Placeholder while the house is being built.
+//! All SQL of Countersign behind one door: tenants, API keys, challenges, attempts, outcomes, references, audit.
+//!
+//! Owns every statement, the schema and its migrations, and the rules that only a transaction can keep: single use,
+//! leases, strikes, the append-only audit chain. Must never know: the wire, keys in the clear, frames, features,
+//! scores, receipts. Invariant: no outcome is visible without its audit entry, and what may happen once is judged by a
+//! unique constraint and the database's own clock, never by a cache or the caller's clock.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "tests"))]
+
+mod attempts;
+mod audit;
+mod challenges;
+mod checkpoint;
+mod codes;
+mod door;
+mod erasure;
+mod error;
+mod failpoint;
+mod keys;
+mod leases;
+mod migrate;
+mod outcomes;
+mod receipts;
+mod references;
+mod strikes;
+mod sweep;
+mod tenants;
+
+#[cfg(test)]
+mod tests;
+
+pub use attempts::{AttemptRow, AttemptState, OpenAttempt, OpenRefused, OpenResult, Opened};
+pub use audit::{AuditBody, AuditEntry, Chain};
+pub use challenges::{ChallengeRow, CreateResult, Idempotency, NewChallenge};
+pub use checkpoint::Checkpoint;
+pub use door::{Limits, Store, StoreConfig};
+pub use erasure::{EraseResult, Erased};
+pub use error::StoreError;
+pub use failpoint::failpoint;
+pub use keys::{ApiKeyRow, NewApiKey};
+pub use leases::ReleaseResult;
+pub use outcomes::{LiveReceipt, RecordOutcome, RecordResult, Recorded};
+pub use receipts::RevokeResult;
+pub use references::SealedRow;
+pub use sweep::Dropped;
+pub use tenants::{NewTenant, Tenant, TenantSecretsRow};

@@ -1,0 +1,212 @@
+//! Erasure of a reference and the record of it. Owns the order: overwrite, delete, revoke, record, in one transaction;
+//! the proof only after a checkpoint. Must never know: the proof itself. Invariant: a reference that is gone has a
+//! deletion record, and no attempt that began with it ends in an ACCEPT.
+
+use crate::{
+    AuditBody, Checkpoint, SealedRow, Store, StoreError, audit,
+    codes::{self, read_hash, read_u32},
+    door::now_ms,
+    failpoint,
+    leases::{self, Abandon},
+    receipts, references,
+    strikes::{self, Of},
+};
+use biometrics::{ReferenceId, TenantId, UserId};
+use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
+use uuid::Uuid;
+
+/// A reference that is gone, as its deletion proof tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erased {
+    /// Names the deletion.
+    pub deletion_id: Uuid,
+    /// Whose.
+    pub tenant: TenantId,
+    /// Of whom.
+    pub user: UserId,
+    /// Which reference.
+    pub reference_id: ReferenceId,
+    /// Its epoch.
+    pub epoch: u32,
+    /// Its commitment, given at enrollment.
+    pub commitment: [u8; 32],
+    /// Free word of the caller, or `replaced`.
+    pub cause: String,
+    /// When, database time.
+    pub deleted_at_ms: i64,
+}
+
+/// What came of an erasure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EraseResult {
+    /// Gone; or gone before, and its proof was never given.
+    Erased(Erased),
+    /// There is none.
+    NoReference,
+}
+
+/// What is erased and why.
+pub(crate) struct Erase<'a> {
+    pub(crate) tenant: TenantId,
+    pub(crate) user: &'a UserId,
+    pub(crate) cause: &'a str,
+    pub(crate) now: i64,
+}
+
+impl Erased {
+    fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            deletion_id: row.try_get("id")?,
+            tenant: TenantId::new(row.try_get::<Uuid, _>("tenant")?),
+            user: codes::read_user(row.try_get("user_id")?)?,
+            reference_id: ReferenceId::new(row.try_get::<Uuid, _>("reference")?),
+            epoch: read_u32(row.try_get("epoch")?)?,
+            commitment: read_hash(row.try_get("commitment")?)?,
+            cause: row.try_get("cause")?,
+            deleted_at_ms: row.try_get("deleted_at_ms")?,
+        })
+    }
+
+    fn body(&self, body: AuditBody) -> AuditBody {
+        body.with("deletion", self.deletion_id.to_string())
+            .with("reference", self.reference_id.to_string())
+            .with("epoch", self.epoch)
+            .with("commitment", hex::encode(self.commitment))
+            .with("user_id", self.user.as_str())
+    }
+}
+
+/// Overwrites both secrets with zeros of the same length, so that the page holds zeros even where SQLite keeps the cell.
+async fn overwrite_and_delete(conn: &mut SqliteConnection, row: &SealedRow) -> Result<(), StoreError> {
+    let sql = "-- erasure.overwrite
+        UPDATE sealed_references SET wrapped_dek = $2, ciphertext = $3 WHERE id = $1";
+    let overwritten = sqlx::query(sql)
+        .bind(row.id.uuid())
+        .bind(vec![0u8; row.wrapped_dek.len()])
+        .bind(vec![0u8; row.ciphertext.len()])
+        .execute(&mut *conn)
+        .await?;
+    let sql = "-- erasure.delete
+        DELETE FROM sealed_references WHERE id = $1";
+    let deleted = sqlx::query(sql).bind(row.id.uuid()).execute(conn).await?;
+    let both = overwritten.rows_affected() == 1 && deleted.rows_affected() == 1;
+    if both { Ok(()) } else { Err(StoreError::Corrupt("sealed_references")) }
+}
+
+/// Erases one reference inside the caller's transaction; the caller writes the audit entry that tells why.
+pub(crate) async fn erase_row(
+    conn: &mut SqliteConnection,
+    erase: Erase<'_>,
+    row: &SealedRow,
+) -> Result<Erased, StoreError> {
+    overwrite_and_delete(conn, row).await?;
+    for lease in leases::open_of_user(conn, Of { tenant: erase.tenant, user: erase.user }, None).await? {
+        lease.abandon(conn, Abandon::ReferenceGone).await?;
+    }
+    let revoked = receipts::invalidate_user(conn, erase.tenant, erase.user).await?;
+    let erased = Erased {
+        deletion_id: Uuid::new_v4(),
+        tenant: erase.tenant,
+        user: erase.user.clone(),
+        reference_id: row.id,
+        epoch: row.epoch,
+        commitment: row.commitment,
+        cause: erase.cause.to_owned(),
+        deleted_at_ms: erase.now,
+    };
+    record(conn, &erased).await?;
+    let body = erased.body(AuditBody::default()).with("cause", erase.cause).with("receipts_revoked", revoked);
+    audit::append(conn, erase.tenant, "reference.erased", body).await?;
+    Ok(erased)
+}
+
+async fn record(conn: &mut SqliteConnection, erased: &Erased) -> Result<(), StoreError> {
+    let sql = "-- erasure.record
+        INSERT INTO deletions (id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    sqlx::query(sql)
+        .bind(erased.deletion_id)
+        .bind(erased.tenant.uuid())
+        .bind(erased.user.as_str())
+        .bind(erased.reference_id.uuid())
+        .bind(i64::from(erased.epoch))
+        .bind(erased.commitment.as_slice())
+        .bind(&erased.cause)
+        .bind(erased.deleted_at_ms)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// The user's newest deletion that the user asked for and has no proof of.
+async fn unproved(conn: &mut SqliteConnection, tenant: TenantId, user: &UserId) -> Result<Option<Erased>, StoreError> {
+    let sql = "-- erasure.unproved
+        SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms FROM deletions
+        WHERE tenant = $1 AND user_id = $2 AND proved_at_ms IS NULL AND cause <> 'replaced'
+        ORDER BY deleted_at_ms DESC LIMIT 1";
+    let row = sqlx::query(sql).bind(tenant.uuid()).bind(user.as_str()).fetch_optional(conn).await?;
+    row.as_ref().map(Erased::read).transpose()
+}
+
+impl Store {
+    /// Erases the user's reference: zeros over the wrapped DEK and the ciphertext, then no row; live receipts INVALID,
+    /// open attempts abandoned, strikes forgotten, a deletion record and the entry `reference.erased`. The proof waits
+    /// for `checkpoint`. Asked again before the proof was given, answers the same deletion.
+    ///
+    /// # Errors
+    /// `Unavailable`, `AuditUnavailable`; `Misuse` for the cause `replaced`, which is the store's own word.
+    pub async fn erase(&self, tenant: TenantId, user: &UserId, cause: &str) -> Result<EraseResult, StoreError> {
+        if cause == "replaced" {
+            return Err(StoreError::Misuse("the cause `replaced` is the store's own"));
+        }
+        let mut tx = self.write().await?;
+        let now = now_ms(&mut tx).await?;
+        let Some(row) = references::load(&mut tx, tenant, user).await? else {
+            let pending = unproved(&mut tx, tenant, user).await?;
+            return Ok(pending.map_or(EraseResult::NoReference, EraseResult::Erased));
+        };
+        let erased = erase_row(&mut tx, Erase { tenant, user, cause, now }, &row).await?;
+        strikes::forget(&mut tx, Of { tenant, user }).await?;
+        failpoint("erase.before_commit");
+        tx.commit().await?;
+        failpoint("erase.after_commit");
+        Ok(EraseResult::Erased(erased))
+    }
+
+    /// Notes that the proof is given, audited as `deletion.proved`. False: it was given before.
+    ///
+    /// # Errors
+    /// `Misuse` for a checkpoint older than the deletion or an unknown deletion; `Unavailable`, `AuditUnavailable`.
+    pub async fn deletion_proved(&self, deletion_id: Uuid, checkpoint: Checkpoint) -> Result<bool, StoreError> {
+        let mut tx = self.write().await?;
+        let sql = "-- erasure.load
+            SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms FROM deletions WHERE id = $1";
+        let row = sqlx::query(sql).bind(deletion_id).fetch_optional(&mut *tx).await?;
+        let erased = Erased::read(&row.ok_or(StoreError::Misuse("no such deletion"))?)?;
+        if erased.deleted_at_ms > checkpoint.at_ms() {
+            return Err(StoreError::Misuse("the checkpoint is older than the deletion"));
+        }
+        let now = now_ms(&mut tx).await?;
+        let sql = "-- erasure.proved
+            UPDATE deletions SET proved_at_ms = $2 WHERE id = $1 AND proved_at_ms IS NULL";
+        if sqlx::query(sql).bind(deletion_id).bind(now).execute(&mut *tx).await?.rows_affected() == 0 {
+            return Ok(false);
+        }
+        audit::append(&mut tx, erased.tenant, "deletion.proved", erased.body(AuditBody::default())).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Deletions without a proof, oldest first, at most `limit`. A janitor checkpoints for them; those `replaced` it may
+    /// then mark proved, the others wait for their caller to ask again.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn pending_deletions(&self, limit: u32) -> Result<Vec<Erased>, StoreError> {
+        let sql = "-- erasure.pending
+            SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms FROM deletions
+            WHERE proved_at_ms IS NULL ORDER BY deleted_at_ms, id LIMIT $1";
+        let rows = sqlx::query(sql).bind(i64::from(limit)).fetch_all(&mut *self.read().await?).await?;
+        rows.iter().map(Erased::read).collect()
+    }
+}

@@ -1,0 +1,30 @@
+//! Named places where a kill test ends the process. Owns the reading of `COUNTERSIGN_FAILPOINT`. Must never know: what
+//! happens around them. Invariant: without the feature `failpoints` a call is nothing.
+
+/// Aborts the process when `COUNTERSIGN_FAILPOINT` is `name`, or `name:N` at the N-th hit (from 1).
+///
+/// Places: `t1.before_commit`, `t1.after_commit`, `t2.before_commit`, `t2.after_commit`, `erase.before_commit`,
+/// `erase.after_commit`, `erase.after_checkpoint`.
+#[cfg(feature = "failpoints")]
+pub fn failpoint(name: &str) {
+    use std::sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    };
+    static ARMED: LazyLock<Option<(String, u64)>> = LazyLock::new(|| {
+        let text = std::env::var("COUNTERSIGN_FAILPOINT").ok()?;
+        let (name, nth) = text.split_once(':').unwrap_or((&text, "1"));
+        Some((name.to_owned(), nth.parse().unwrap_or(1)))
+    });
+    static HITS: AtomicU64 = AtomicU64::new(0);
+    if let Some((armed, nth)) = &*ARMED
+        && armed == name
+        && HITS.fetch_add(1, Ordering::SeqCst) + 1 == *nth
+    {
+        std::process::abort();
+    }
+}
+
+/// Does nothing: the feature `failpoints` is off.
+#[cfg(not(feature = "failpoints"))]
+pub const fn failpoint(_name: &str) {}

@@ -1,0 +1,114 @@
+//! The one sealed reference of a user. Owns its row. Must never know: what is inside. Invariant: at most one reference
+//! per tenant and user, by constraint.
+
+use crate::{
+    Store, StoreError,
+    codes::{read_hash, read_u32},
+};
+use biometrics::{ReferenceId, TenantId, UserId};
+use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
+use std::fmt;
+use uuid::Uuid;
+
+/// A sealed reference with its wrapped DEK, as the worker made it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedRow {
+    /// Its id, made by the worker.
+    pub id: ReferenceId,
+    /// Grows with every renewal, from 1.
+    pub epoch: u32,
+    /// What it may be compared with.
+    pub feature_space: String,
+    /// Version of the keyed transform.
+    pub transform_version: u32,
+    /// Version of the sealed plaintext.
+    pub schema: u32,
+    /// KEK version that wraps the DEK.
+    pub kek_version: u32,
+    /// The DEK, wrapped.
+    pub wrapped_dek: Vec<u8>,
+    /// The reference, sealed under the DEK.
+    pub ciphertext: Vec<u8>,
+    /// Key commitment.
+    pub commitment: [u8; 32],
+    /// When it was stored, database time; ignored on the way in.
+    pub created_at_ms: i64,
+}
+
+impl fmt::Debug for SealedRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SealedRow").field("id", &self.id).field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}
+
+impl SealedRow {
+    fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: ReferenceId::new(row.try_get::<Uuid, _>("id")?),
+            epoch: read_u32(row.try_get("epoch")?)?,
+            feature_space: row.try_get("feature_space")?,
+            transform_version: read_u32(row.try_get("transform_version")?)?,
+            schema: read_u32(row.try_get("schema")?)?,
+            kek_version: read_u32(row.try_get("kek_version")?)?,
+            wrapped_dek: row.try_get("wrapped_dek")?,
+            ciphertext: row.try_get("ciphertext")?,
+            commitment: read_hash(row.try_get("commitment")?)?,
+            created_at_ms: row.try_get("created_at_ms")?,
+        })
+    }
+}
+
+/// The user's reference, by the caller's connection.
+pub(crate) async fn load(
+    conn: &mut SqliteConnection,
+    tenant: TenantId,
+    user: &UserId,
+) -> Result<Option<SealedRow>, StoreError> {
+    let sql = "-- references.load
+        SELECT id, epoch, feature_space, transform_version, schema, kek_version, wrapped_dek, ciphertext, commitment,
+               created_at_ms
+        FROM sealed_references WHERE tenant = $1 AND user_id = $2";
+    let row = sqlx::query(sql).bind(tenant.uuid()).bind(user.as_str()).fetch_optional(conn).await?;
+    row.as_ref().map(SealedRow::read).transpose()
+}
+
+/// Where a new reference goes.
+pub(crate) struct Place<'a> {
+    pub(crate) tenant: TenantId,
+    pub(crate) user: &'a UserId,
+    pub(crate) now: i64,
+}
+
+/// Stores the user's reference.
+pub(crate) async fn insert(conn: &mut SqliteConnection, at: Place<'_>, row: SealedRow) -> Result<(), sqlx::Error> {
+    let sql = "-- references.insert
+        INSERT INTO sealed_references (id, tenant, user_id, epoch, feature_space, transform_version, schema,
+                                       kek_version, wrapped_dek, ciphertext, commitment, created_at_ms)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    sqlx::query(sql)
+        .bind(row.id.uuid())
+        .bind(at.tenant.uuid())
+        .bind(at.user.as_str())
+        .bind(i64::from(row.epoch))
+        .bind(row.feature_space)
+        .bind(i64::from(row.transform_version))
+        .bind(i64::from(row.schema))
+        .bind(i64::from(row.kek_version))
+        .bind(row.wrapped_dek)
+        .bind(row.ciphertext)
+        .bind(row.commitment.to_vec())
+        .bind(at.now)
+        .execute(conn)
+        .await
+        .map(|_| ())
+}
+
+impl Store {
+    /// The user's reference, or nothing.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn reference(&self, tenant: TenantId, user: &UserId) -> Result<Option<SealedRow>, StoreError> {
+        load(&mut *self.read().await?, tenant, user).await
+    }
+}

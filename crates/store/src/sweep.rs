@@ -1,0 +1,64 @@
+//! The janitor's work: abandons leases that nobody came back for and drops what has outlived its window. Must never
+//! know: when it is called. Invariant: each batch is one short transaction, so a sweep never holds callers up.
+
+use crate::{Store, StoreError, door::now_ms, leases, leases::Abandon};
+
+const BATCH: u32 = 100;
+const HOUR_MS: i64 = 3_600_000;
+/// How long an expired challenge still answers `ALREADY_DECIDED` and replays its idempotency key.
+const CHALLENGE_KEPT_MS: i64 = 24 * HOUR_MS;
+
+/// How many rows a call dropped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Receipt ids an hour past their expiry.
+    pub receipts: u64,
+    /// Challenges a day past their expiry, with their attempts.
+    pub challenges: u64,
+}
+
+impl Store {
+    /// Abandons every lease that ended: audited, its status index INVALID, its strike kept. Answers how many.
+    ///
+    /// # Errors
+    /// `Unavailable`, `AuditUnavailable`; batches already done stay done.
+    pub async fn sweep_expired_leases(&self) -> Result<u64, StoreError> {
+        let mut swept = 0;
+        loop {
+            let mut tx = self.write().await?;
+            let now = now_ms(&mut tx).await?;
+            let batch = leases::expired(&mut tx, now, BATCH).await?;
+            for lease in &batch {
+                lease.abandon(&mut tx, Abandon::Expired).await?;
+            }
+            tx.commit().await?;
+            swept += batch.len() as u64;
+            if batch.len() < BATCH as usize {
+                return Ok(swept);
+            }
+        }
+    }
+
+    /// Drops one batch of receipt ids and one of challenges that outlived their windows. Call again until it drops
+    /// nothing.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn drop_old(&self) -> Result<Dropped, StoreError> {
+        let mut tx = self.write().await?;
+        let now = now_ms(&mut tx).await?;
+        let sql = "-- sweep.receipts
+            DELETE FROM live_receipts WHERE jti IN
+                (SELECT jti FROM live_receipts WHERE expires_at_ms <= $1 ORDER BY expires_at_ms LIMIT $2)";
+        let receipts = sqlx::query(sql).bind(now - HOUR_MS).bind(i64::from(BATCH)).execute(&mut *tx).await?;
+        let sql = "-- sweep.challenges
+            DELETE FROM challenges WHERE id IN
+                (SELECT id FROM challenges c WHERE expires_at_ms <= $1
+                 AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.challenge = c.id AND a.state = 'OPEN')
+                 ORDER BY expires_at_ms LIMIT $2)";
+        let challenges =
+            sqlx::query(sql).bind(now - CHALLENGE_KEPT_MS).bind(i64::from(BATCH)).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(Dropped { receipts: receipts.rows_affected(), challenges: challenges.rows_affected() })
+    }
+}

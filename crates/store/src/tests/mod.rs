@@ -1,0 +1,1 @@
+//! The store's tests, against a real SQLite file.
