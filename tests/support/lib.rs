@@ -1,1 +1,9 @@
-//! Test support.
+//! What end-to-end tests and the demo stand on: places, captures, a cluster of real processes, callers, scans.
+//!
+//! Owns nothing of the product: it uses programs as operators do and calls as tenants do.
+
+pub mod caller;
+pub mod captures;
+pub mod cluster;
+pub mod places;
+pub mod scan;

@@ -1,0 +1,50 @@
+//! The demonstration: a cluster of real processes, real faces, accepted and refused receipts, checked offline.
+//!
+//! Owns the story; every claim it makes on screen is a check that can fail.
+
+mod checks;
+mod offline;
+mod story;
+mod traces;
+
+use anyhow::Result;
+use checks::Checks;
+use clap::Parser;
+use support::{cluster::Cluster, cluster::Options, places};
+
+/// Runs the demonstration on a model pack under `target/packs`.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Name of the pack.
+    #[arg(long, default_value = "base")]
+    pack: String,
+    /// Leave the cluster running until Ctrl-C.
+    #[arg(long)]
+    keep: bool,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    println!("demo: starting a gateway and a worker with the {} pack", arguments.pack);
+    let cluster = Cluster::start(Options::new(places::pack(&arguments.pack)?))?;
+    println!(
+        "demo: this release does not run gates 3 (PRESENTATION_ATTACK) and 4 (CHALLENGE_RESPONSE); receipts say NOT_RUN.\n\
+         demo: only a test issuer may allow that, so this tenant is a test tenant: no production verifier accepts its receipts."
+    );
+    let mut checks = Checks::default();
+    let told = story::tell(&cluster, &mut checks).await?;
+    offline::check(&cluster, &told, &mut checks)?;
+    traces::check(&cluster, &told, &mut checks)?;
+    if arguments.keep {
+        println!(
+            "demo: the cluster stays up until Ctrl-C.\n  url      {}\n  ca       {}\n  API key  {}\n  tenant   {}",
+            cluster.url(),
+            cluster.ca().display(),
+            told.tenant.api_key,
+            told.tenant.id
+        );
+        tokio::signal::ctrl_c().await?;
+    }
+    checks.close()
+}

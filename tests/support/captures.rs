@@ -1,0 +1,86 @@
+//! Captures for tests and the demo: portraits as frames, downscaled as a browser would, and pictures that are wrong on purpose.
+
+use crate::places;
+use anyhow::Result;
+use image::{DynamicImage, ImageEncoder, RgbImage, codecs::jpeg::JpegEncoder, imageops::FilterType};
+use std::path::Path;
+use wire::v1;
+
+/// Longest side of a frame that a well-behaved capture page sends.
+const LONGEST: u32 = 1280;
+
+/// Encodes a picture as JPEG.
+///
+/// # Errors
+/// Where the encoder refuses.
+pub fn jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let encoder = JpegEncoder::new_with_quality(&mut bytes, quality);
+    encoder.write_image(picture, picture.width(), picture.height(), image::ExtendedColorType::Rgb8)?;
+    Ok(bytes)
+}
+
+/// Reads a picture and shrinks it so that neither side is over 1280 pixels.
+///
+/// # Errors
+/// Where the file cannot be read or decoded.
+pub fn picture(path: &Path) -> Result<RgbImage> {
+    let picture = image::open(path)?;
+    let fits = picture.width().max(picture.height()) <= LONGEST;
+    let picture = if fits { picture } else { picture.resize(LONGEST, LONGEST, FilterType::Triangle) };
+    Ok(picture.to_rgb8())
+}
+
+/// The named portraits as one capture, 200 ms apart.
+///
+/// # Errors
+/// Where a portrait is missing.
+pub fn portraits(names: &[&str]) -> Result<Vec<v1::Frame>> {
+    let encoded = names.iter().map(|name| jpeg(&picture(&places::portrait(name)?)?, 92));
+    Ok(frames(encoded.collect::<Result<Vec<_>>>()?))
+}
+
+/// Encoded pictures as one capture, 200 ms apart.
+#[must_use]
+pub fn frames(encoded: Vec<Vec<u8>>) -> Vec<v1::Frame> {
+    let frame = |(index, image): (usize, Vec<u8>)| v1::Frame {
+        image,
+        offset_ms: u32::try_from(index).unwrap_or(0) * 200,
+        format: v1::FrameFormat::Jpeg.into(),
+    };
+    encoded.into_iter().enumerate().map(frame).collect()
+}
+
+/// Two portraits side by side: two people in one frame.
+///
+/// # Errors
+/// Where a portrait is missing.
+pub fn two_people(first: &str, second: &str) -> Result<Vec<v1::Frame>> {
+    let side = |name: &str| -> Result<DynamicImage> {
+        Ok(DynamicImage::from(picture(&places::portrait(name)?)?).resize_to_fill(600, 800, FilterType::Triangle))
+    };
+    let mut both = RgbImage::new(1200, 800);
+    image::imageops::overlay(&mut both, &side(first)?.to_rgb8(), 0, 0);
+    image::imageops::overlay(&mut both, &side(second)?.to_rgb8(), 600, 0);
+    Ok(frames(vec![jpeg(&both, 92)?]))
+}
+
+/// A smooth picture without a face.
+///
+/// # Errors
+/// Where the encoder refuses.
+pub fn no_face() -> Result<Vec<v1::Frame>> {
+    let blank = RgbImage::from_fn(640, 480, |x, y| image::Rgb([(x / 3) as u8, (y / 2) as u8, 120]));
+    Ok(frames(vec![jpeg(&blank, 90)?]))
+}
+
+/// A portrait shrunk so far that the face is too small, on a grey ground.
+///
+/// # Errors
+/// Where the portrait is missing.
+pub fn far_away(name: &str) -> Result<Vec<v1::Frame>> {
+    let small = DynamicImage::from(picture(&places::portrait(name)?)?).resize(60, 80, FilterType::Triangle).to_rgb8();
+    let mut frame = RgbImage::from_pixel(640, 480, image::Rgb([128, 128, 128]));
+    image::imageops::overlay(&mut frame, &small, 290, 200);
+    Ok(frames(vec![jpeg(&frame, 92)?]))
+}

@@ -1,0 +1,308 @@
+//! A real cluster on this machine: `countersign-worker` and `countersign-gateway` as processes of their own, generated keys and
+//! certificates, SQLite, mutual TLS between them. Everything it writes lies in one temporary folder.
+//!
+//! Invariant: no process outlives its `Cluster`.
+
+use crate::{caller::Tenant, places};
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+/// What a cluster is made of.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Directory of the model pack.
+    pub pack: PathBuf,
+    /// Engine threads of each worker.
+    pub threads: usize,
+    /// Workers; each listens on a port of its own.
+    pub workers: usize,
+    /// Environment of the gateway process, such as a failpoint.
+    pub gateway_env: Vec<(String, String)>,
+}
+
+impl Options {
+    /// One worker with two engines on the given pack.
+    #[must_use]
+    pub fn new(pack: PathBuf) -> Self {
+        Self { pack, threads: 2, workers: 1, gateway_env: Vec::new() }
+    }
+}
+
+/// One running process, killed when it is dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    /// Where it answers calls.
+    pub address: SocketAddr,
+    /// Where it answers probes.
+    pub admin: SocketAddr,
+}
+
+impl Process {
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+    /// Kills it (SIGKILL) and waits until it is gone.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+    /// Asks it to stop (SIGTERM) and returns whether it ended with status 0.
+    ///
+    /// # Errors
+    /// Where `kill` cannot be run.
+    pub fn terminate(&mut self) -> Result<bool> {
+        Command::new("kill").args(["-TERM", &self.pid().to_string()]).status()?;
+        Ok(self.child.wait()?.success())
+    }
+    /// Whether it still runs.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn runs(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+    /// The value of a counter or gauge on the admin port, summed over its labels.
+    ///
+    /// # Errors
+    /// Where the port does not answer.
+    pub fn metric(&self, name: &str) -> Result<f64> {
+        let text = get(self.admin, "/metrics")?;
+        let of = |line: &str| {
+            let rest = line.strip_prefix(name)?;
+            let value = if rest.starts_with('{') { rest.split_once("} ")?.1 } else { rest.strip_prefix(' ')? };
+            value.trim().parse::<f64>().ok()
+        };
+        Ok(text.lines().filter_map(of).sum())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A gateway and its workers.
+#[derive(Debug)]
+pub struct Cluster {
+    /// What it was made of.
+    pub options: Options,
+    /// The gateway.
+    pub gateway: Process,
+    /// The workers.
+    pub workers: Vec<Process>,
+    folder: tempfile::TempDir,
+}
+
+impl Cluster {
+    /// Makes keys, certificates and configuration, starts the processes and waits until they are ready.
+    ///
+    /// # Errors
+    /// Where a program, pack or library is missing, or a process does not become ready within 30 s.
+    pub fn start(options: Options) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let dir = folder.path();
+        cli(&["keys", "init", &text(&dir.join("keys")), "--public-url", PUBLIC_URL])?;
+        cli(&["keys", "certificates", &text(&dir.join("tls")), "--public-name", "localhost", "--public-name", "127.0.0.1"])?;
+        fs::create_dir(dir.join("data"))?;
+        let workers: Vec<Process> =
+            (0..options.workers).map(|number| start_worker(dir, &options, number)).collect::<Result<_>>()?;
+        let addresses: Vec<SocketAddr> = workers.iter().map(|worker| worker.address).collect();
+        let gateway = start_gateway(dir, &options, &addresses)?;
+        Ok(Self { options, gateway, workers, folder })
+    }
+
+    /// Everything that the cluster wrote lies here: `keys/`, `tls/`, `data/`, logs.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+    /// Base address for JSON.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("https://localhost:{}", self.gateway.address.port())
+    }
+    /// The private authority's certificate.
+    #[must_use]
+    pub fn ca(&self) -> PathBuf {
+        self.folder().join("tls/ca.pem")
+    }
+    /// Starts the gateway again on the same database and ports, with other environment variables.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub fn restart_gateway(&mut self, env: &[(&str, &str)]) -> Result<()> {
+        self.gateway.kill()?;
+        self.options.gateway_env = env.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let addresses: Vec<SocketAddr> = self.workers.iter().map(|worker| worker.address).collect();
+        self.gateway = start_gateway(self.folder.path(), &self.options, &addresses)?;
+        Ok(())
+    }
+    /// Starts worker `number` again on the port it had.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub fn restart_worker(&mut self, number: usize) -> Result<()> {
+        self.workers[number].kill()?;
+        self.workers[number] = spawn_worker(self.folder.path(), number)?;
+        Ok(())
+    }
+    /// Makes a tenant and an API key of it, as an operator would. A test tenant's policy lets gates 3 and 4 be NOT_RUN.
+    ///
+    /// # Errors
+    /// Where the gateway's command fails.
+    pub fn make_tenant(&self, name: &str, test: bool) -> Result<Tenant> {
+        let kind: &[&str] = if test { &["--test"] } else { &[] };
+        let made: Value =
+            serde_json::from_str(&self.gateway_command(&[&["tenant", "create", "--name", name, "--json"], kind].concat())?)?;
+        let id = made["tenant_id"].as_str().context("no tenant_id")?.to_owned();
+        let made: Value = serde_json::from_str(&self.gateway_command(&["key", "create", "--tenant", &id, "--json"])?)?;
+        let text = |field: &str| made[field].as_str().map(ToOwned::to_owned).with_context(|| format!("no {field}"));
+        Ok(Tenant { id, api_key: text("api_key")?, key_id: text("key_id")? })
+    }
+    /// Runs a subcommand of `countersign-gateway` on this cluster's configuration and returns its standard output.
+    ///
+    /// # Errors
+    /// Where it fails.
+    pub fn gateway_command(&self, args: &[&str]) -> Result<String> {
+        let mut command = Command::new(places::program("countersign-gateway")?);
+        output(command.args(args).arg("--config").arg(self.folder().join("gateway.toml")))
+    }
+}
+
+const PUBLIC_URL: &str = "https://countersign.test";
+
+/// Runs the `countersign` command and returns its standard output.
+///
+/// # Errors
+/// Where it ends with another status than 0; the error holds what it printed.
+pub fn cli(args: &[&str]) -> Result<String> {
+    output(Command::new(places::program("countersign")?).args(args))
+}
+
+/// Runs a command to its end and returns its standard output.
+///
+/// # Errors
+/// Where it ends with another status than 0; the error holds what it printed.
+pub fn output(command: &mut Command) -> Result<String> {
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {command:?}"))?;
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(output.status.success(), "{command:?}: {}\n{stdout}{}", output.status, String::from_utf8_lossy(&output.stderr));
+    Ok(stdout)
+}
+
+fn start_worker(dir: &Path, options: &Options, number: usize) -> Result<Process> {
+    let (listen, admin) = (free_port()?, free_port()?);
+    let config = format!(
+        "listen = \"{listen}\"\nadmin_listen = \"{admin}\"\n\
+         [tls]\ncert = \"{tls}/worker.pem\"\nkey = \"{tls}/worker.key\"\nclient_ca = \"{tls}/ca.pem\"\n\
+         allowed_peers = [\"gateway.countersign.internal\"]\n\
+         [keys]\ndirectory = \"{keys}/worker\"\n\
+         [issuers]\nproduction = \"{PUBLIC_URL}/receipts\"\ntest = \"{PUBLIC_URL}/test-receipts\"\n\
+         [models]\npack = \"{pack}\"\nonnxruntime = \"{runtime}\"\n[engine]\nthreads = {threads}\n",
+        tls = text(&dir.join("tls")),
+        keys = text(&dir.join("keys")),
+        pack = text(&options.pack),
+        runtime = text(&places::onnxruntime()?),
+        threads = options.threads,
+    );
+    fs::write(dir.join(format!("worker-{number}.toml")), config)?;
+    spawn_worker(dir, number)
+}
+
+fn spawn_worker(dir: &Path, number: usize) -> Result<Process> {
+    let name = format!("worker-{number}");
+    spawn(dir, "countersign-worker", &name, &[])
+}
+
+fn start_gateway(dir: &Path, options: &Options, workers: &[SocketAddr]) -> Result<Process> {
+    let path = dir.join("gateway.toml");
+    if !path.exists() {
+        let workers: Vec<String> = workers.iter().map(|address| format!("\"{address}\"")).collect();
+        let config = format!(
+            "listen = \"{listen}\"\nadmin_listen = \"{admin}\"\npublic_url = \"{PUBLIC_URL}\"\n\
+             [tls]\ncert = \"{tls}/public.pem\"\nkey = \"{tls}/public.key\"\n\
+             [store]\npath = \"{data}/countersign.sqlite\"\n\
+             [keys]\nledger = \"{keys}/gateway/ledger.pem\"\npepper = \"{keys}/gateway/pepper\"\ncapture = \"{keys}/gateway/capture.key\"\n\
+             [documents]\njwks = \"{keys}/public/jwks.json\"\ntest_jwks = \"{keys}/public/test-jwks.json\"\nledger_jwks = \"{keys}/public/ledger-jwks.json\"\n\
+             [inference]\nworkers = [{workers}]\nca = \"{tls}/ca.pem\"\ncert = \"{tls}/gateway.pem\"\nkey = \"{tls}/gateway.key\"\nserver_name = \"worker.countersign.internal\"\n",
+            listen = free_port()?,
+            admin = free_port()?,
+            tls = text(&dir.join("tls")),
+            data = text(&dir.join("data")),
+            keys = text(&dir.join("keys")),
+            workers = workers.join(", "),
+        );
+        fs::write(&path, config)?;
+    }
+    let env: Vec<(&str, &str)> = options.gateway_env.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    spawn(dir, "countersign-gateway", "gateway", &env)
+}
+
+/// Starts a process on `<name>.toml`, logs to `<name>.log`, and waits until its admin port says it is ready.
+fn spawn(dir: &Path, program: &str, name: &str, env: &[(&str, &str)]) -> Result<Process> {
+    let config = dir.join(format!("{name}.toml"));
+    let log = dir.join(format!("{name}.log"));
+    let file = fs::OpenOptions::new().create(true).append(true).open(&log)?;
+    let mut command = Command::new(places::program(program)?);
+    command.args(["serve", "--config"]).arg(&config).envs(env.iter().copied());
+    let child = command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).spawn()?;
+    let (address, admin) = addresses(&config)?;
+    let mut process = Process { child, address, admin };
+    for _ in 0..600 {
+        if get(admin, "/readyz").is_ok() {
+            return Ok(process);
+        }
+        if !process.runs()? {
+            break;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    let said = fs::read_to_string(&log).unwrap_or_default();
+    bail!("{name} did not become ready:\n{}", said.lines().rev().take(12).collect::<Vec<_>>().join("\n"))
+}
+
+fn addresses(config: &Path) -> Result<(SocketAddr, SocketAddr)> {
+    let text = fs::read_to_string(config)?;
+    let value = |key: &str| -> Result<SocketAddr> {
+        let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = ")).context("no such key")?;
+        Ok(line.trim_matches('"').parse()?)
+    };
+    Ok((value("listen")?, value("admin_listen")?))
+}
+
+fn free_port() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+/// One plain HTTP GET; an answer other than 200 is an error.
+fn get(address: SocketAddr, path: &str) -> Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    ensure!(answer.starts_with("HTTP/1.1 200"), "{path}: {}", answer.lines().next().unwrap_or("no answer"));
+    Ok(answer)
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
