@@ -1,0 +1,152 @@
+//! What the engine is given and what it finds. Plain values; the meaning of a status is CONTRACT "Gates".
+
+use biometrics::{ComparisonScore, Features, Gate, GateReason, GateResult, GateStatus, Instruction};
+use std::borrow::Cow;
+
+/// One frame of a capture as it came off the wire.
+#[derive(Clone, Copy)]
+pub struct Frame<'a> {
+    /// A JPEG file, at most [`crate::MAX_FRAME_BYTES`] long.
+    pub jpeg: &'a [u8],
+    /// Capture time after the first frame, in milliseconds.
+    pub offset_ms: u32,
+}
+
+/// What the policy asks of a capture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExamineOptions {
+    /// Inter-eye distance below which quality is INCONCLUSIVE, in pixels; the hard floor of
+    /// [`crate::MIN_INTER_EYE_PX`] holds whatever is asked.
+    pub min_inter_eye_px: u32,
+}
+
+/// A point in the picture, in pixels, origin at the centre of the upper left pixel.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Point {
+    /// To the right.
+    pub x: f32,
+    /// Downwards.
+    pub y: f32,
+}
+
+/// An axis-parallel rectangle in the picture, in pixels; it may reach over the edge.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Rectangle {
+    /// Left edge.
+    pub left: f32,
+    /// Upper edge.
+    pub top: f32,
+    /// Right edge.
+    pub right: f32,
+    /// Lower edge.
+    pub bottom: f32,
+}
+
+impl Rectangle {
+    /// Width in pixels.
+    #[must_use]
+    pub fn width(&self) -> f32 {
+        self.right - self.left
+    }
+    /// Height in pixels.
+    #[must_use]
+    pub fn height(&self) -> f32 {
+        self.bottom - self.top
+    }
+    /// The middle.
+    #[must_use]
+    pub fn centre(&self) -> Point {
+        Point { x: (self.left + self.right) / 2.0, y: (self.top + self.bottom) / 2.0 }
+    }
+}
+
+/// A face with its landmarks.
+#[derive(Debug, Clone)]
+pub struct Face {
+    /// The detector's rectangle.
+    pub rectangle: Rectangle,
+    /// The detector's score, 0 to 1.
+    pub detection_score: f32,
+    /// The landmark model's own opinion that it looks at a face, 0 to 1.
+    pub presence: f32,
+    /// The 468 points of the face mesh, in pixels of the picture.
+    pub points: Vec<Point>,
+    /// Depth of each point in pixels of the picture, smaller is nearer to the camera.
+    pub depth: Vec<f32>,
+}
+
+/// One picture's face and its features, outside any gate.
+pub struct Sample {
+    /// The face that was used.
+    pub face: Face,
+    /// Its features.
+    pub features: Features,
+}
+
+/// Head pose in degrees, 0 is frontal (ISO/IEC 29794-5 pose components).
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Pose {
+    /// Turn; positive when the capture subject looks to the right side of the picture.
+    pub yaw: f32,
+    /// Nod; positive when the capture subject looks up.
+    pub pitch: f32,
+    /// Tilt; positive clockwise in the picture.
+    pub roll: f32,
+}
+
+/// What was measured on one frame. Without a face only `reasons` says something.
+#[derive(Debug, Clone, Default)]
+pub struct FrameEvidence {
+    /// Rectangle of the face that was examined.
+    pub rectangle: Option<Rectangle>,
+    /// Faces the detector found.
+    pub faces: u32,
+    /// Distance between the eye centres in pixels.
+    pub inter_eye_px: f32,
+    /// Head pose.
+    pub pose: Pose,
+    /// Fine detail left after the noise, relative to contrast; grows with sharpness.
+    pub sharpness: f32,
+    /// Mean luminance of the face, 0 to 255.
+    pub luminance: f32,
+    /// Luminance of the face's brightest twentieth, 0 to 255.
+    pub highlight: f32,
+    /// Share of the face that is saturated, 0 to 1.
+    pub saturated: f32,
+    /// Darker half of the face over the brighter half, 0 to 1.
+    pub uniformity: f32,
+    /// Eye opening over eye width, the mean of both eyes.
+    pub eye_opening: f32,
+    /// Local contrast at the eyes over the face's luminance.
+    pub eye_contrast: f32,
+    /// Share of the face outline that lies outside the picture, 0 to 1.
+    pub cropped: f32,
+    /// Why the frame is outside the envelope; empty when it is good.
+    pub reasons: Vec<GateReason>,
+}
+
+/// Everything the engine found in a capture.
+pub struct Evidence {
+    /// Gate 1: exact duplicates and the order of offsets.
+    pub integrity: GateResult,
+    /// Gate 2: the quality envelope.
+    pub quality: GateResult,
+    /// Lowest comparison score between any two frames that passed quality; `None` with fewer than two of them.
+    /// The caller judges it against its threshold (gate 5).
+    pub frame_consistency: Option<ComparisonScore>,
+    /// Features fused over the frames that passed quality; `None` unless gates 1 and 2 passed.
+    pub features: Option<Features>,
+    /// Measurements, one entry per frame in the order given.
+    pub per_frame: Vec<FrameEvidence>,
+    /// What the capture subject can do better, without repeats.
+    pub instructions: Vec<Instruction>,
+}
+
+/// Builds a result of one of this crate's gates.
+pub(crate) fn gate(gate: Gate, status: GateStatus, reasons: Vec<GateReason>) -> GateResult {
+    let version = match gate {
+        Gate::CaptureIntegrity => "exact-1",
+        _ => "envelope-1",
+    };
+    GateResult { gate, status, reasons, version: Cow::Borrowed(version) }
+}

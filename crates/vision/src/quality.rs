@@ -1,0 +1,96 @@
+//! Gate 2: the envelope inside which the calibration holds (ISO/IEC 29794-5 components).
+//!
+//! Owns the limits and the rule over frames. Must never know: identities. Invariant: what is outside the envelope is
+//! INCONCLUSIVE, never PASS, and a number that is not finite is outside.
+
+mod light;
+mod measure;
+mod pose;
+
+pub(crate) use measure::Measured;
+
+use crate::{
+    detector::Detection,
+    evidence::{ExamineOptions, FrameEvidence, gate},
+};
+use biometrics::{Gate, GateReason, GateResult, GateStatus};
+
+/// Inter-eye distance below which nothing passes, whatever the policy says (CONTRACT "Frames").
+pub const MIN_INTER_EYE_PX: u32 = 30;
+
+/// Another face competes when its width times score reaches this share of the chosen face's.
+const RIVAL_SHARE: f32 = 0.5;
+/// The landmark model must believe that it looks at a face.
+const MIN_PRESENCE: f32 = 0.5;
+/// Degrees.
+const MAX_YAW: f32 = 30.0;
+/// Degrees.
+const MAX_PITCH: f32 = 25.0;
+/// Degrees.
+const MAX_ROLL: f32 = 30.0;
+const MIN_SHARPNESS: f32 = 0.02;
+/// Grey levels of the brightest twentieth of the face: dark skin in fair light is well above, any skin in the dark below.
+const MIN_HIGHLIGHT: f32 = 70.0;
+/// Share of saturated pixels.
+const MAX_SATURATED: f32 = 0.25;
+const MAX_LUMINANCE: f32 = 225.0;
+const MIN_UNIFORMITY: f32 = 0.4;
+const MIN_EYE_OPENING: f32 = 0.12;
+const MIN_EYE_CONTRAST: f32 = 0.05;
+const MAX_CROPPED: f32 = 0.05;
+
+/// Number of other faces that compete with the chosen one.
+pub(crate) fn rivals(chosen: &Detection, found: &[Detection]) -> usize {
+    let floor = chosen.weight() * RIVAL_SHARE;
+    found.iter().filter(|other| other.weight() >= floor).count().saturating_sub(1)
+}
+
+/// Judges one frame and writes its measurements and reasons into `evidence`.
+pub(crate) fn judge_frame(
+    measured: Option<&Measured>,
+    rivals: usize,
+    options: ExamineOptions,
+    evidence: &mut FrameEvidence,
+) {
+    let Some(m) = measured else {
+        evidence.reasons = vec![GateReason::QualityNoFace];
+        return;
+    };
+    m.write_to(evidence);
+    let floor = options.min_inter_eye_px.max(MIN_INTER_EYE_PX) as f32;
+    let posed = m.pose.yaw.abs() <= MAX_YAW && m.pose.pitch.abs() <= MAX_PITCH && m.pose.roll.abs() <= MAX_ROLL;
+    let met = [
+        (m.presence >= MIN_PRESENCE, GateReason::QualityNoFace),
+        (rivals == 0, GateReason::QualitySeveralFaces),
+        (m.inter_eye_px >= floor, GateReason::QualityInterEyeDistance),
+        (posed, GateReason::QualityHeadPose),
+        (m.sharpness >= MIN_SHARPNESS, GateReason::QualitySharpness),
+        (m.light.highlight >= MIN_HIGHLIGHT, GateReason::QualityUnderExposure),
+        (
+            m.light.saturated <= MAX_SATURATED && m.light.luminance <= MAX_LUMINANCE,
+            GateReason::QualityOverExposure,
+        ),
+        (m.light.uniformity >= MIN_UNIFORMITY, GateReason::QualityIlluminationUniformity),
+        (
+            m.eye_opening >= MIN_EYE_OPENING && m.light.eye_contrast >= MIN_EYE_CONTRAST,
+            GateReason::QualityEyesVisible,
+        ),
+        (m.cropped <= MAX_CROPPED, GateReason::QualityFaceCropped),
+    ];
+    evidence.reasons = met.into_iter().filter(|(met, _)| !met).map(|(_, reason)| reason).collect();
+}
+
+/// The rule over frames: frames outside the envelope are left out; at least half of all frames, and one, must be inside,
+/// and no frame may show a competing face. The reasons of all frames are told when the capture does not pass.
+pub(crate) fn judge_capture(reasons: &[&[GateReason]]) -> GateResult {
+    let good = reasons.iter().filter(|r| r.is_empty()).count();
+    let mut all: Vec<GateReason> = reasons.iter().flat_map(|r| r.iter().copied()).collect();
+    all.sort_unstable();
+    all.dedup();
+    let alone = !all.contains(&GateReason::QualitySeveralFaces);
+    if good > 0 && 2 * good >= reasons.len() && alone {
+        gate(Gate::Quality, GateStatus::Pass, Vec::new())
+    } else {
+        gate(Gate::Quality, GateStatus::Inconclusive, all)
+    }
+}
