@@ -229,7 +229,8 @@ impl Reason {
     #[must_use]
     pub fn http_response(&self) -> http::Response<bytes::Bytes> {
         let mut response = http::Response::new(bytes::Bytes::from(self.json().to_string()));
-        *response.status_mut() = http::StatusCode::from_u16(self.http()).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() =
+            http::StatusCode::from_u16(self.http()).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
         if let Some(delay) = self.retry_after() {
