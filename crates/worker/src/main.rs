@@ -1,2 +1,28 @@
-//! The countersign-worker process.
-fn main() {}
+//! `countersign-worker`: one sealed room as a process.
+
+use anyhow::Context as _;
+use clap::Parser;
+use service::{Clock, config, drain, telemetry};
+use std::path::PathBuf;
+use worker::memory;
+
+/// The sealed room: opens references, compares, decides, signs. Serves gateways over mutual TLS.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Settings; deploy/config/worker.toml documents every field.
+    #[arg(long, env = "COUNTERSIGN_WORKER_CONFIG", value_name = "FILE")]
+    config: PathBuf,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    memory::reexec_without_thread_cache().context("starting again without a thread cache")?;
+    let memory = memory::harden().context("memory settings")?;
+    let config: worker::Config = config::load(&arguments.config)?;
+    telemetry::init(&config.telemetry)?;
+    tracing::info!(?memory, "memory settings");
+    let runtime = tokio::runtime::Runtime::new().context("async runtime")?;
+    runtime.block_on(async { worker::run(config, Clock::system(), drain::signal()).await })?;
+    Ok(())
+}

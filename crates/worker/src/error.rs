@@ -1,0 +1,38 @@
+//! Why a worker does not start. Every variant names what an operator has to put right.
+
+use std::{io, net::SocketAddr};
+
+/// See the module.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A key file or directory is missing, malformed or readable by others.
+    #[error("keys")]
+    Keys(#[from] custody::CustodyError),
+    /// The model pack is not what its manifest says.
+    #[error("model pack")]
+    Pack(#[from] vision::PackError),
+    /// ONNX Runtime cannot be loaded.
+    #[error("ONNX Runtime")]
+    Runtime(#[from] vision::RuntimeError),
+    /// An engine cannot be made, or failed its known-answer test.
+    #[error("engine")]
+    Engine(#[from] vision::VisionError),
+    /// A certificate, key or authority does not read.
+    #[error("TLS")]
+    Tls(#[from] service::tls::TlsError),
+    /// Metrics or logs cannot be set up.
+    #[error("telemetry")]
+    Telemetry(#[from] service::telemetry::TelemetryError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address as configured.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// A thread cannot be started, or ended while it was starting.
+    #[error("engine thread")]
+    Thread(#[source] io::Error),
+}

@@ -1,0 +1,172 @@
+//! The sealed room: what every engine thread shares, and the one path from a request to a signed decision.
+//!
+//! Owns the order of the steps. Must never know: the network, SQL. Invariants: all of it runs on one thread without an await;
+//! opened keys, features and references are wiped when the step that needed them ends; nothing of them is logged.
+
+mod enroll;
+mod verify;
+
+use crate::{
+    StartError,
+    attempt::Attempt,
+    config::Config,
+    decision::Models,
+    gates::{Comparison, Judged},
+    keys::Keys,
+    work::{Answer, Capture, Work},
+};
+use biometrics::{Features, GateReason, GateStatus};
+use service::Clock;
+use std::time::Duration;
+use vision::{Engine, EngineOptions, Evidence, ExamineOptions, Frame, Pack, Runtime, VisionError};
+use wire::{Reason, convert, frames, v1};
+
+/// The execution provider of every session.
+const PROVIDER: &str = "CPUExecutionProvider";
+
+/// See the module.
+pub(crate) struct Room {
+    /// The keys.
+    pub(crate) keys: Keys,
+    /// The pack that every engine runs.
+    pub(crate) pack: Pack,
+    /// The one clock.
+    pub(crate) clock: Clock,
+    models: Models,
+    runtime: Runtime,
+    options: EngineOptions,
+}
+
+impl Room {
+    /// Opens the keys, loads the runtime and verifies the pack; no session exists before that.
+    ///
+    /// # Errors
+    /// The first of them that fails.
+    pub(crate) fn open(config: &Config, clock: Clock) -> Result<Self, StartError> {
+        let keys = Keys::open(&config.keys, &config.issuers)?;
+        let pack = Pack::open(&config.models.pack)?;
+        let runtime = Runtime::load(&config.models.onnxruntime)?;
+        let models = Models { calibration: pack.calibration_id(), digests: pack.digests() };
+        Ok(Self {
+            keys,
+            pack,
+            clock,
+            models,
+            runtime,
+            options: EngineOptions { arena: config.engine.arena, memory_pattern: config.engine.arena },
+        })
+    }
+
+    /// One more engine over the pack.
+    ///
+    /// # Errors
+    /// When a session cannot be made.
+    pub(crate) fn make_engine(&self) -> Result<Engine, VisionError> {
+        Engine::new(&self.runtime, &self.pack, self.options)
+    }
+
+    /// What this worker runs, for operators and gateways.
+    pub(crate) fn describe(&self) -> v1::DescribeResponse {
+        let digest = |(role, hex): (&String, &String)| v1::ModelDigest {
+            role: role.clone(),
+            sha256: hex::decode(hex).unwrap_or_default(),
+        };
+        v1::DescribeResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pack: self.pack.name().to_owned(),
+            feature_space: self.pack.feature_space().to_owned(),
+            models: self.models.digests.iter().map(digest).collect(),
+            provider: PROVIDER.to_owned(),
+            receipt_kid: self.keys.issuer(false).kid.clone(),
+            min_fmr: self.pack.min_fmr().unwrap_or(1.0),
+            worker_time: Some(convert::timestamp(self.clock.now_ms())),
+        }
+    }
+
+    /// Does one job, all of it.
+    ///
+    /// # Errors
+    /// Why no decision could be made; a refusal by a gate is an answer.
+    pub(crate) fn run(&self, engine: &mut Engine, work: Work, deadline: Duration) -> Result<Answer, Reason> {
+        let mut bench = Bench { room: self, engine, deadline };
+        match work {
+            Work::Enroll { context, capture } => {
+                let attempt = Attempt::check(context, self.clock.now_ms())?;
+                bench.enroll(&attempt, &capture).map(Answer::Enroll)
+            }
+            Work::Verify { context, capture, reference } => {
+                let attempt = Attempt::check(context, self.clock.now_ms())?;
+                bench.verify(&attempt, &capture, reference).map(Answer::Verify)
+            }
+        }
+    }
+}
+
+/// One job on one engine.
+struct Bench<'a> {
+    room: &'a Room,
+    engine: &'a mut Engine,
+    deadline: Duration,
+}
+
+impl Bench<'_> {
+    /// The threshold that keeps the policy's false match rate with this pack.
+    fn threshold(&self, attempt: &Attempt) -> Result<f64, Reason> {
+        self.room.pack.calibration().threshold_at(attempt.policy.fmr).ok_or(Reason::PolicyUnsupported)
+    }
+
+    /// Decodes the frames and runs the models; counts only captures on which they ran.
+    fn examine(&mut self, attempt: &Attempt, capture: &Capture) -> Result<Evidence, Reason> {
+        frames::check(capture.frames(), frames::FrameLimits { allow_png: false })?;
+        self.check_deadline()?;
+        let views: Vec<_> =
+            capture.frames().iter().map(|one| Frame { jpeg: &one.image, offset_ms: one.offset_ms }).collect();
+        let options = ExamineOptions { min_inter_eye_px: attempt.policy.min_inter_eye_px };
+        let evidence = self.engine.examine(&views, options).map_err(vision_reason)?;
+        if evidence.quality.status != GateStatus::NotRun {
+            metrics::counter!("inference_runs_total").increment(1);
+        }
+        // Nothing is opened, sealed or signed for a caller that has gone.
+        self.check_deadline()?;
+        Ok(evidence)
+    }
+
+    fn check_deadline(&self) -> Result<(), Reason> {
+        if self.room.clock.monotonic() < self.deadline { Ok(()) } else { Err(Reason::DeadlineExceeded) }
+    }
+}
+
+/// Gate 5's first half: usable features, and one face through all frames.
+fn one_face(evidence: &Evidence, threshold: f64) -> Result<&Features, Comparison> {
+    let Some(features) = &evidence.features else {
+        return Err(Comparison { status: GateStatus::Inconclusive, reason: Some(GateReason::ComparisonNoFeatures) });
+    };
+    match evidence.frame_consistency {
+        Some(score) if !score.is_match(threshold) => Err(Comparison::fail(GateReason::ComparisonFrameMismatch)),
+        _ => Ok(features),
+    }
+}
+
+fn instruction_codes(evidence: &Evidence) -> Vec<&'static str> {
+    evidence.instructions.iter().map(|instruction| instruction.code()).collect()
+}
+
+fn count_gates(judged: &Judged, purpose: &'static str) {
+    for result in &judged.gates {
+        let gate = convert::gate_to_wire(result.gate).as_str_name();
+        let status = convert::gate_status_to_wire(result.status).as_str_name();
+        metrics::counter!("worker_gate_results_total", "purpose" => purpose, "gate" => gate, "status" => status)
+            .increment(1);
+    }
+}
+
+fn vision_reason(error: VisionError) -> Reason {
+    match error {
+        VisionError::NoFrames => Reason::FrameCount { count: 0 },
+        VisionError::BadFrame { index, .. } => Reason::FrameUndecodable { index },
+        error => {
+            tracing::error!(error = %error, "engine");
+            Reason::Internal
+        }
+    }
+}
