@@ -96,7 +96,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) header: Map<String, Value>,
     signed: &'a [u8],
     payload: Vec<u8>,
-    signature: [u8; 64],
+    signature: Vec<u8>,
 }
 
 impl<'a> Parts<'a> {
@@ -110,8 +110,8 @@ impl<'a> Parts<'a> {
             return Err(Malformed::Parts);
         }
         let bytes = |part: &str| from_base64url(part).ok_or(Malformed::Base64);
-        let signature = bytes(signature)?.try_into().map_err(|_| Malformed::Base64)?;
-        let (header, payload) = (strict_json::parse_object(&bytes(header)?)?, bytes(payload)?);
+        let (header, payload, signature) = (bytes(header)?, bytes(payload)?, bytes(signature)?);
+        let header = strict_json::parse_object(&header)?;
         Ok(Self { header, signed: signed.as_bytes(), payload, signature })
     }
 
@@ -130,7 +130,7 @@ pub(crate) fn open<'k>(
     let parts = Parts::split(token, most)?;
     let (typ, kid) = check_header(&parts.header, types)?;
     let key = key(kid).ok_or(KeyFault::KeyIdUnknown)?;
-    let signature = Signature::from_bytes(&parts.signature);
+    let signature = Signature::from_slice(&parts.signature).map_err(|_| KeyFault::Signature)?;
     key.verify_strict(parts.signed, &signature).map_err(|_| KeyFault::Signature)?;
     Ok((typ, parts.payload()?))
 }

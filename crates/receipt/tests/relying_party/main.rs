@@ -1,0 +1,12 @@
+//! The receipt crate from outside, as a relying party or an attacker meets it.
+//!
+//! Owns no production code. Invariant: every refusal test also shows that the unchanged token passes.
+
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod authorize;
+mod fuzz;
+mod keys;
+mod support;
+mod tamper;
+mod vectors;
