@@ -24,6 +24,11 @@ pub(crate) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, CustodyErro
     Ok(bytes)
 }
 
+/// Whether something stands at the path; an error is not a no.
+pub(crate) fn exists(path: &Path) -> Result<bool, CustodyError> {
+    path.try_exists().map_err(at(path))
+}
+
 /// Names the path in an I/O error.
 pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> CustodyError {
     move |source| CustodyError::Unavailable { path: path.to_owned(), source }
@@ -95,6 +100,15 @@ pub(crate) fn destroy(path: &Path) -> Result<(), CustodyError> {
     let mut file = OpenOptions::new().write(true).open(path).map_err(at(path))?;
     let zeros = vec![0; usize::try_from(length).unwrap_or(usize::MAX).min(64 * 1024)];
     file.write_all(&zeros).and_then(|()| file.sync_all()).map_err(at(path))?;
+    fs::remove_file(path).map_err(at(path))?;
+    sync_dir(parent(path))
+}
+
+/// Removes a temporary file that a crash left. A second link to it is a key that was finished, so its bytes stay.
+pub(crate) fn discard(path: &Path) -> Result<(), CustodyError> {
+    if fs::symlink_metadata(path).map_err(at(path))?.nlink() == 1 {
+        return destroy(path);
+    }
     fs::remove_file(path).map_err(at(path))?;
     sync_dir(parent(path))
 }

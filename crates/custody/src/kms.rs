@@ -41,10 +41,10 @@ impl FileKms {
         Self::open(dir)
     }
 
-    /// Opens a directory that [`FileKms::create`] made.
+    /// Opens a directory that [`FileKms::create`] made, and finishes destructions that a crash cut short.
     ///
     /// # Errors
-    /// `Permissions` where others may enter it, `Unavailable`.
+    /// `Permissions` where others may enter it, `Malformed` for another directory, `Unavailable`.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, CustodyError> {
         let dir = dir.as_ref();
         files::check_dir(dir)?;
@@ -52,7 +52,21 @@ impl FileKms {
         if files::read(&lock, 0)?.is_none() {
             return Err(CustodyError::Malformed { path: lock });
         }
-        Ok(Self { dir: dir.to_owned() })
+        let kms = Self { dir: dir.to_owned() };
+        kms.finish_destructions()?;
+        Ok(kms)
+    }
+
+    fn finish_destructions(&self) -> Result<(), CustodyError> {
+        for tenant in names(&self.dir)?.into_iter().filter(|name| !name.starts_with('.')) {
+            let dir = self.dir.join(tenant);
+            let entries = versions(&dir)?;
+            if entries.iter().any(|(v, e)| *e == Entry::Destroyed && entries.contains(&(*v, Entry::Key))) {
+                let _lock = self.lock()?;
+                sweep(&dir)?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes the tenant's next KEK version and returns its number.
@@ -113,8 +127,8 @@ impl FileKms {
         let dir = self.tenant_dir(kek.tenant)?;
         let _lock = self.lock()?;
         let (key, marker) = (key_path(&dir, kek.version), marker_path(&dir, kek.version));
-        if !marker.exists() {
-            if !key.exists() {
+        if !files::exists(&marker)? {
+            if !files::exists(&key)? {
                 return Err(CustodyError::NoSuchKey);
             }
             files::create(&marker, b"")?;
@@ -126,7 +140,7 @@ impl FileKms {
         let dir = self.tenant_dir(kek.tenant)?;
         let path = key_path(&dir, kek.version);
         // The marker first: from the moment it stands, a key that a crash left beside it is of no use.
-        if marker_path(&dir, kek.version).exists() {
+        if files::exists(&marker_path(&dir, kek.version))? {
             return Err(CustodyError::Destroyed);
         }
         let content = files::read(&path, kek_file::LEN)?.ok_or(CustodyError::NoSuchKey)?;
@@ -186,7 +200,7 @@ fn versions(dir: &Path) -> Result<Vec<(u32, Entry)>, CustodyError> {
 /// Finishes what a crash left undone: temporary files and keys whose marker stands. The caller holds the lock.
 fn sweep(dir: &Path) -> Result<(), CustodyError> {
     for name in names(dir)?.into_iter().filter(|name| name.starts_with(files::TEMPORARY)) {
-        files::destroy(&dir.join(name))?;
+        files::discard(&dir.join(name))?;
     }
     for (version, _) in versions(dir)?.into_iter().filter(|(_, entry)| *entry == Entry::Destroyed) {
         files::destroy(&key_path(dir, version))?;

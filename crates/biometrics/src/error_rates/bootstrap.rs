@@ -149,3 +149,6 @@ fn percentiles(mut rates: Vec<f64>) -> Option<Interval> {
     let last = rates.len().checked_sub(1)? as f64;
     Some(Interval { lower: rates[(last * 0.025).floor() as usize], upper: rates[(last * 0.975).ceil() as usize] })
 }
+
+#[cfg(test)]
+mod tests;

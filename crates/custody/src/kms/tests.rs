@@ -1,1 +1,212 @@
 //! Tests of `kms`.
+
+use super::*;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+const TENANT: &str = "tn_00000000000000000000000000000007";
+
+struct Kms {
+    _temp: tempfile::TempDir,
+    dir: PathBuf,
+    kms: FileKms,
+}
+
+fn kms() -> Kms {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("keks");
+    let kms = FileKms::create(&dir).unwrap();
+    Kms { _temp: temp, dir, kms }
+}
+
+const fn kek(version: u32) -> KekRef<'static> {
+    KekRef { tenant: TENANT, version }
+}
+
+fn chmod(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn wrapped_keys_open_only_under_their_kek_and_associated_data() {
+    let Kms { kms, _temp, .. } = kms();
+    assert_eq!((kms.make_kek(TENANT).unwrap(), kms.make_kek(TENANT).unwrap()), (1, 2));
+    assert_eq!(kms.make_kek("other").unwrap(), 1);
+    let wrapped = kms.wrap(kek(1), b"secret", b"place").unwrap();
+    assert_eq!(&**kms.unwrap(kek(1), &wrapped, b"place").unwrap(), b"secret");
+    let other = KekRef { tenant: "other", version: 1 };
+    for (kek, aad) in [(kek(1), b"plaice".as_slice()), (kek(1), b""), (kek(2), b"place"), (other, b"place")] {
+        assert!(matches!(kms.unwrap(kek, &wrapped, aad), Err(CustodyError::NotAuthentic)), "{kek:?}");
+    }
+}
+
+#[test]
+fn a_wrapped_key_with_any_bit_flipped_or_byte_missing_does_not_open() {
+    let Kms { kms, _temp, .. } = kms();
+    kms.make_kek(TENANT).unwrap();
+    let wrapped = kms.wrap(kek(1), &[7; 32], b"place").unwrap();
+    for bit in 0..wrapped.len() * 8 {
+        let mut flipped = wrapped.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(matches!(kms.unwrap(kek(1), &flipped, b"place"), Err(CustodyError::NotAuthentic)), "bit {bit}");
+    }
+    for length in 0..wrapped.len() {
+        assert!(kms.unwrap(kek(1), &wrapped[..length], b"place").is_err(), "{length} bytes");
+    }
+}
+
+#[test]
+fn the_same_secret_never_wraps_to_the_same_bytes() {
+    let Kms { kms, _temp, .. } = kms();
+    kms.make_kek(TENANT).unwrap();
+    assert_ne!(kms.wrap(kek(1), b"secret", b"").unwrap(), kms.wrap(kek(1), b"secret", b"").unwrap());
+}
+
+#[test]
+fn the_same_key_bytes_under_another_name_do_not_open() {
+    let key = [9; 32];
+    let wrapped = wrapping::wrap(&key, kek(1), b"secret", b"").unwrap();
+    assert!(wrapping::unwrap(&key, kek(1), &wrapped, b"").is_ok());
+    assert!(wrapping::unwrap(&key, kek(2), &wrapped, b"").is_err());
+    assert!(wrapping::unwrap(&key, KekRef { tenant: "other", version: 1 }, &wrapped, b"").is_err());
+}
+
+#[test]
+fn a_destroyed_version_is_gone_and_its_number_is_not_used_again() {
+    let Kms { kms, dir, _temp } = kms();
+    kms.make_kek(TENANT).unwrap();
+    let wrapped = kms.wrap(kek(1), b"secret", b"").unwrap();
+    kms.destroy_kek(kek(1)).unwrap();
+    kms.destroy_kek(kek(1)).unwrap();
+    assert!(matches!(kms.unwrap(kek(1), &wrapped, b""), Err(CustodyError::Destroyed)));
+    assert!(matches!(kms.current_kek(TENANT), Err(CustodyError::Destroyed)));
+    assert!(!dir.join(TENANT).join("1.kek").exists());
+    assert_eq!(kms.make_kek(TENANT).unwrap(), 2);
+    assert_eq!(kms.current_kek(TENANT).unwrap(), 2);
+}
+
+#[test]
+fn destroying_one_version_leaves_the_others() {
+    let Kms { kms, _temp, .. } = kms();
+    kms.make_kek(TENANT).unwrap();
+    kms.make_kek(TENANT).unwrap();
+    let wrapped = kms.wrap(kek(1), b"secret", b"").unwrap();
+    kms.destroy_kek(kek(2)).unwrap();
+    assert_eq!(kms.current_kek(TENANT).unwrap(), 1);
+    assert!(kms.unwrap(kek(1), &wrapped, b"").is_ok());
+}
+
+#[test]
+fn a_destruction_cut_short_after_its_marker_is_finished_at_the_next_open() {
+    let Kms { kms, dir, _temp } = kms();
+    kms.make_kek(TENANT).unwrap();
+    files::create(&dir.join(TENANT).join("1.destroyed"), b"").unwrap();
+    assert!(matches!(kms.wrap(kek(1), b"", b""), Err(CustodyError::Destroyed)), "of no use from the marker on");
+    assert!(dir.join(TENANT).join("1.kek").exists());
+    FileKms::open(&dir).unwrap();
+    assert!(!dir.join(TENANT).join("1.kek").exists());
+}
+
+#[test]
+fn temporary_files_of_a_crash_are_swept_and_the_key_beside_them_survives() {
+    let Kms { kms, dir, _temp } = kms();
+    kms.make_kek(TENANT).unwrap();
+    let wrapped = kms.wrap(kek(1), b"secret", b"").unwrap();
+    let tenant = dir.join(TENANT);
+    // Died before the link, and died between the link and the removal of the temporary name.
+    fs::write(tenant.join(".making-a"), [1; 72]).unwrap();
+    fs::hard_link(tenant.join("1.kek"), tenant.join(".making-b")).unwrap();
+    assert_eq!(kms.make_kek(TENANT).unwrap(), 2);
+    let mut left = names(&tenant).unwrap();
+    left.sort();
+    assert_eq!(left, ["1.kek", "2.kek"]);
+    assert_eq!(&**kms.unwrap(kek(1), &wrapped, b"").unwrap(), b"secret");
+}
+
+#[test]
+fn unknown_tenants_and_versions_are_no_such_key() {
+    let Kms { kms, _temp, .. } = kms();
+    assert!(matches!(kms.current_kek(TENANT), Err(CustodyError::NoSuchKey)));
+    assert!(matches!(kms.wrap(kek(1), b"", b""), Err(CustodyError::NoSuchKey)));
+    assert!(matches!(kms.destroy_kek(kek(1)), Err(CustodyError::NoSuchKey)));
+    for tenant in ["", ".", "..", "a/b", "a.b", "ä", &"x".repeat(65)] {
+        assert!(matches!(kms.make_kek(tenant), Err(CustodyError::TenantName)), "{tenant}");
+        assert!(matches!(kms.wrap(KekRef { tenant, version: 1 }, b"", b""), Err(CustodyError::TenantName)));
+    }
+}
+
+#[test]
+fn keys_and_directories_that_others_may_read_are_refused() {
+    let Kms { kms, dir, _temp } = kms();
+    kms.make_kek(TENANT).unwrap();
+    let key = dir.join(TENANT).join("1.kek");
+    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    for mode in [0o640, 0o604, 0o620, 0o601, 0o700] {
+        chmod(&key, mode);
+        assert!(matches!(kms.wrap(kek(1), b"", b""), Err(CustodyError::Permissions { .. })), "{mode:o}");
+    }
+    chmod(&key, 0o400);
+    assert!(kms.wrap(kek(1), b"", b"").is_ok(), "stricter is fine");
+    for mode in [0o750, 0o705, 0o710] {
+        chmod(&dir, mode);
+        assert!(matches!(FileKms::open(&dir), Err(CustodyError::Permissions { .. })), "{mode:o}");
+    }
+}
+
+#[test]
+fn a_linked_key_is_refused() {
+    let Kms { kms, dir, _temp } = kms();
+    kms.make_kek(TENANT).unwrap();
+    let key = dir.join(TENANT).join("1.kek");
+    fs::rename(&key, dir.join("elsewhere")).unwrap();
+    symlink(dir.join("elsewhere"), &key).unwrap();
+    assert!(matches!(kms.wrap(kek(1), b"", b""), Err(CustodyError::Permissions { .. })));
+}
+
+#[test]
+fn a_changed_cut_or_moved_key_file_is_refused() {
+    let Kms { kms, dir, _temp } = kms();
+    kms.make_kek(TENANT).unwrap();
+    kms.make_kek(TENANT).unwrap();
+    kms.make_kek("other").unwrap();
+    let key = dir.join(TENANT).join("1.kek");
+    let content = fs::read(&key).unwrap();
+    let malformed = || matches!(kms.wrap(kek(1), b"", b""), Err(CustodyError::Malformed { .. }));
+    for at in 0..content.len() {
+        let mut changed = content.clone();
+        changed[at] ^= 1;
+        fs::write(&key, &changed).unwrap();
+        assert!(malformed(), "byte {at}");
+    }
+    for changed in [&content[..71], &[&content[..], b"\0"].concat(), b""] {
+        fs::write(&key, changed).unwrap();
+        assert!(malformed());
+    }
+    for other in [dir.join(TENANT).join("2.kek"), dir.join("other").join("1.kek")] {
+        fs::copy(other, &key).unwrap();
+        assert!(malformed(), "moved from elsewhere");
+    }
+    fs::write(&key, &content).unwrap();
+    assert!(kms.wrap(kek(1), b"", b"").is_ok(), "the positive control");
+}
+
+#[test]
+fn a_directory_is_made_once_and_only_one_of_ours_is_opened() {
+    let Kms { dir, _temp, .. } = kms();
+    assert!(matches!(FileKms::create(&dir), Err(CustodyError::Exists { .. })));
+    assert!(FileKms::open(&dir).is_ok());
+    let stranger = tempfile::tempdir().unwrap();
+    chmod(stranger.path(), 0o700);
+    assert!(matches!(FileKms::open(stranger.path()), Err(CustodyError::Malformed { .. })));
+    assert!(matches!(FileKms::open(dir.join("none")), Err(CustodyError::Unavailable { .. })));
+}
+
+#[test]
+fn racing_makers_get_different_versions() {
+    let Kms { kms, _temp, .. } = kms();
+    let mut made: Vec<u32> = std::thread::scope(|scope| {
+        let makers: Vec<_> = (0..8).map(|_| scope.spawn(|| kms.make_kek(TENANT).unwrap())).collect();
+        makers.into_iter().map(|maker| maker.join().unwrap()).collect()
+    });
+    made.sort_unstable();
+    assert_eq!(made, (1..=8).collect::<Vec<_>>());
+}
