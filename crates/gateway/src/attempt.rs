@@ -1,0 +1,261 @@
+//! One attempt from T1 over the worker to T2: the cycle that `Enroll` and `Verify` share.
+//!
+//! Owns the order of the three steps and what a failure between them means. Must never know: how features are compared, the
+//! words of a receipt. Invariants: nothing leaves before T2 has committed; an attempt whose worker gave no decision is given
+//! back; the cycle runs to its end even when the caller hangs up.
+
+use crate::{
+    capture::Capture,
+    fault::{internal, store_fault},
+    gateway::Gateway,
+    inference::Answered,
+    random,
+};
+use biometrics::{CaptureMode, GateResult, Jti, Purpose, Verdict, decide, strikes};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use store::{
+    AuditBody, LiveReceipt, OpenAttempt, OpenRefused, OpenResult, Opened, RecordOutcome, RecordResult, ReleaseResult,
+    SealedRow,
+};
+use wire::{Reason, convert, frames, v1};
+
+/// How much longer than the caller a lease lives, so that T2 always finds it open.
+const LEASE_GRACE: Duration = Duration::from_secs(3);
+
+/// A decided and recorded attempt.
+pub(crate) struct Settled {
+    /// What the worker decided and signed.
+    pub(crate) decision: v1::Decision,
+    /// What the decision says.
+    pub(crate) verdict: Verdict,
+    /// Which attempt it was, from 1.
+    pub(crate) attempt: u32,
+    /// How many more the challenge allows.
+    pub(crate) attempts_left: u32,
+    /// What its capture performed.
+    pub(crate) mode: CaptureMode,
+    /// The reference that was made.
+    pub(crate) reference: Option<SealedRow>,
+}
+
+/// Tells the cycle that nobody waits for its answer any more.
+struct HungUp(Arc<AtomicBool>);
+
+impl Drop for HungUp {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// The worker's answer, read and found complete.
+struct Decided {
+    decision: v1::Decision,
+    verdict: Verdict,
+    gates: Vec<GateResult>,
+    expires_at_ms: i64,
+    reference: Option<SealedRow>,
+}
+
+impl Gateway {
+    /// Judges one capture. What is refused before T1 costs nothing; from T1 on the cycle is a task of its own.
+    pub(crate) async fn judge(self: &Arc<Self>, capture: Capture) -> Result<Settled, Reason> {
+        self.check_against_challenge(&capture).await?;
+        let flight = self.admission.capture(capture.tenant)?;
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let hung_up = HungUp(Arc::clone(&abandoned));
+        let gateway = Arc::clone(self);
+        let cycle = async move {
+            let _flight = flight;
+            gateway.cycle(capture, &abandoned).await
+        };
+        let settled = self.tasks.spawn(tracing::Instrument::in_current_span(cycle)).await;
+        // The caller is still here: what the task saw of a hang-up before this line is final either way.
+        drop(hung_up);
+        settled.unwrap_or_else(|error| Err(internal(&error)))
+    }
+
+    /// Frames by the tenant's policy, and the displayed action against the challenge's own.
+    async fn check_against_challenge(&self, capture: &Capture) -> Result<(), Reason> {
+        let tenant = self.tenant(capture.tenant).await?;
+        frames::check(&capture.frames, frames::FrameLimits { allow_png: tenant.policy.allow_png })?;
+        let found = self.store.challenge(capture.tenant, capture.challenge).await.map_err(store_fault)?;
+        let challenge = found.ok_or(Reason::UnknownChallenge)?;
+        if capture.displayed.sha256() == challenge.action_sha256 {
+            return Ok(());
+        }
+        let body = AuditBody::default()
+            .with("challenge", challenge.id.to_string())
+            .with("attempt", capture.attempt)
+            .with("user_id", challenge.user.as_str())
+            .with("reason", Reason::ActionChanged.code());
+        self.store.audit(capture.tenant, "attempt.refused", body).await.map_err(store_fault)?;
+        Err(Reason::ActionChanged)
+    }
+
+    async fn cycle(&self, mut capture: Capture, abandoned: &AtomicBool) -> Result<Settled, Reason> {
+        let opened = self.open(&capture).await?;
+        let decided = match self.ask(&opened, &mut capture).await {
+            Ok(decided) => decided,
+            Err(reason) => return Err(self.give_back(&opened, reason).await),
+        };
+        self.record(opened, decided, abandoned).await
+    }
+
+    /// T1.
+    async fn open(&self, capture: &Capture) -> Result<Opened, Reason> {
+        let left = capture.deadline.checked_sub(self.clock.monotonic()).ok_or(Reason::DeadlineExceeded)?;
+        let open = OpenAttempt {
+            tenant: capture.tenant,
+            challenge: capture.challenge,
+            attempt: capture.attempt,
+            purpose: capture.purpose,
+            lease_ms: u32::try_from((left + LEASE_GRACE).as_millis()).unwrap_or(u32::MAX),
+            jti: Jti::new(random::uuid()?),
+            feature_space: self.inference.feature_space(),
+        };
+        match self.store.open_attempt(open).await.map_err(store_fault)? {
+            OpenResult::Opened(opened) => Ok(*opened),
+            OpenResult::Refused(refused) => Err(refusal(refused)),
+        }
+    }
+
+    /// The worker.
+    async fn ask(&self, opened: &Opened, capture: &mut Capture) -> Result<Decided, Reason> {
+        let answered = self.inference.judge(opened, capture, self.clock.now_ms()).await?;
+        read_answer(opened, answered).inspect_err(|_| tracing::error!("a worker's answer contradicts itself"))
+    }
+
+    /// T2. From here on the outcome stands; only then may the answer leave.
+    async fn record(&self, opened: Opened, decided: Decided, abandoned: &AtomicBool) -> Result<Settled, Reason> {
+        let Decided { decision, verdict, gates, expires_at_ms, reference } = decided;
+        let mut settlement = strikes::settle(&gates, &opened.tenant.policy.required_gates);
+        // A strike is never refunded on a cancelled call: whoever hangs up on bad news would have it for nothing.
+        if abandoned.load(Ordering::SeqCst) && settlement == strikes::Settlement::Refund {
+            settlement = strikes::Settlement::KeepInRow;
+        }
+        let outcome = RecordOutcome {
+            lease_id: opened.lease_id,
+            verdict,
+            settlement,
+            audit: audit_body(&opened, &gates),
+            reference: reference.clone(),
+            receipt: LiveReceipt { jti: opened.jti, pseudonym: decision.pseudonym.clone(), expires_at_ms },
+        };
+        crate::measure::attempt(verdict, &gates);
+        match self.store.record_outcome(outcome).await.map_err(store_fault)? {
+            RecordResult::Recorded(recorded) => Ok(Settled {
+                decision,
+                verdict,
+                attempt: recorded.attempt,
+                attempts_left: recorded.attempts_left,
+                mode: opened.challenge.mode,
+                reference,
+            }),
+            RecordResult::LeaseLost => Err(Reason::DeadlineExceeded),
+            RecordResult::AlreadyAccepted => Err(Reason::ChallengeSpent),
+            RecordResult::ReferenceExists => Err(Reason::ReferenceExists),
+        }
+    }
+
+    /// No decision was made: the lease is given back, unless the time was the caller's to set and it ran out.
+    async fn give_back(&self, opened: &Opened, reason: Reason) -> Reason {
+        if reason == Reason::DeadlineExceeded {
+            return reason;
+        }
+        self.audit_undecided(opened, &reason).await;
+        match self.store.release_attempt(opened.lease_id).await {
+            Ok(ReleaseResult::Released | ReleaseResult::LeaseLost) => reason,
+            Ok(ReleaseResult::Abandoned) => {
+                tracing::warn!(challenge = %opened.challenge.id, "an attempt was given back too often and is spent");
+                reason
+            }
+            // The lease ends by itself; the janitor then closes the attempt.
+            Err(error) => store_fault(error),
+        }
+    }
+
+    /// What callers are told as a failed precondition or a lost envelope stands in the audit too.
+    async fn audit_undecided(&self, opened: &Opened, reason: &Reason) {
+        let kind = match reason {
+            Reason::DataLoss => "envelope.not_authentic",
+            Reason::FeatureSpace | Reason::PolicyUnsupported | Reason::ActionChanged => "attempt.refused",
+            _ => return,
+        };
+        if *reason == Reason::DataLoss {
+            metrics::counter!("countersign_data_loss_total").increment(1);
+            tracing::error!(challenge = %opened.challenge.id, alarm = true, "a stored envelope does not authenticate");
+        }
+        let body = AuditBody::default()
+            .with("challenge", opened.challenge.id.to_string())
+            .with("attempt", opened.attempt)
+            .with("user_id", opened.challenge.user.as_str())
+            .with("reason", reason.code());
+        if let Err(error) = self.store.audit(opened.tenant.id, kind, body).await {
+            let _logged = store_fault(error);
+        }
+    }
+}
+
+/// Why T1 opened nothing, in the contract's words.
+const fn refusal(refused: OpenRefused) -> Reason {
+    match refused {
+        OpenRefused::UnknownChallenge => Reason::UnknownChallenge,
+        OpenRefused::Expired => Reason::ChallengeExpired,
+        OpenRefused::Spent => Reason::ChallengeSpent,
+        OpenRefused::WrongPurpose => Reason::WrongPurpose,
+        OpenRefused::AlreadyDecided { jti, verdict } => Reason::AlreadyDecided { jti, verdict },
+        OpenRefused::AttemptOpen => Reason::AttemptOpen,
+        OpenRefused::NoAttemptsLeft => Reason::NoAttemptsLeft,
+        OpenRefused::OutOfOrder { .. } => Reason::WrongAttempt,
+        OpenRefused::Locked { retry_s: Some(retry_s) } => Reason::Locked { retry_s },
+        OpenRefused::Locked { retry_s: None } => Reason::LockedUntilReset,
+        OpenRefused::RateLimited { retry_s } => Reason::RateLimited { retry_s },
+        OpenRefused::NoReference => Reason::NoReference,
+        OpenRefused::ReferenceExists => Reason::ReferenceExists,
+        OpenRefused::FeatureSpace => Reason::FeatureSpace,
+    }
+}
+
+/// Reads a worker's answer; one that is incomplete or contradicts itself is no decision.
+fn read_answer(opened: &Opened, answered: Answered) -> Result<Decided, Reason> {
+    let decision = answered.decision.ok_or(Reason::Internal)?;
+    let verdict = convert::verdict(decision.verdict).map_err(|_| Reason::Internal)?;
+    let gates = convert::gate_results(&decision.gates).map_err(|_| Reason::Internal)?;
+    let expires_at_ms =
+        convert::timestamp_ms(decision.expires_at.as_ref(), "expires_at").map_err(|_| Reason::Internal)?;
+    let reference = answered.reference.map(sealed_row).transpose().map_err(|_| Reason::Internal)?;
+    let complete = !decision.receipt.is_empty() && !decision.pseudonym.is_empty();
+    let follows = decide(&gates, &opened.tenant.policy.required_gates) == verdict;
+    let enrolled = opened.challenge.purpose == Purpose::Enroll && verdict == Verdict::Accept;
+    if !complete || !follows || reference.is_some() != enrolled {
+        return Err(Reason::Internal);
+    }
+    Ok(Decided { decision, verdict, gates, expires_at_ms, reference })
+}
+
+fn sealed_row(sealed: v1::SealedReference) -> Result<SealedRow, Reason> {
+    Ok(SealedRow {
+        id: convert::parsed(&sealed.reference_id, "reference_id")?,
+        epoch: sealed.epoch,
+        feature_space: sealed.feature_space,
+        transform_version: sealed.transform_version,
+        schema: sealed.schema,
+        kek_version: sealed.kek_version,
+        wrapped_dek: sealed.wrapped_dek,
+        ciphertext: sealed.ciphertext,
+        commitment: convert::fixed(&sealed.commitment, "commitment")?,
+        created_at_ms: 0,
+    })
+}
+
+/// Gates with their reasons and the policy that judged; never features, scores or frames.
+fn audit_body(opened: &Opened, gates: &[GateResult]) -> AuditBody {
+    let gates: Vec<_> = gates.iter().filter_map(|gate| serde_json::to_value(gate).ok()).collect();
+    AuditBody::default().with("gates", gates).with("policy", opened.tenant.policy.version.as_str())
+}

@@ -1,0 +1,31 @@
+//! One authenticated call: who makes it and how long they wait.
+//!
+//! Must never know: what is called. Invariant: a call exists only where authentication and the deadline layer passed it.
+
+use crate::authenticate::Caller;
+use http::Extensions;
+use service::deadline::Deadline;
+use std::time::Duration;
+use wire::Reason;
+
+/// See the module.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    /// Who calls.
+    pub(crate) caller: Caller,
+    /// When the caller stops waiting, on the monotonic clock.
+    pub(crate) deadline: Duration,
+}
+
+impl Call {
+    /// Takes what the layers left in the request.
+    ///
+    /// # Errors
+    /// `INTERNAL` where a layer is missing: a fault of this program, never of a caller.
+    pub(crate) fn of(extensions: &Extensions) -> Result<Self, Reason> {
+        match (extensions.get::<Caller>(), extensions.get::<Deadline>()) {
+            (Some(caller), Some(deadline)) => Ok(Self { caller: *caller, deadline: deadline.at }),
+            _ => Err(Reason::Internal),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A capture as `Enroll` and `Verify` bring it: the same fields under two names, checked once.
+//!
+//! Must never know: what becomes of it. Invariant: a capture in hand has well-formed ids, a well-formed displayed action and
+//! bounded consent; its frames are judged against the tenant's policy later.
+
+use crate::{authenticate::Caller, call::Call};
+use biometrics::{ChallengeId, Purpose, TenantId};
+use receipt::Action;
+use std::time::Duration;
+use wire::{Reason, convert, v1};
+
+/// Most characters of a BCP 47 language tag (RFC 5646 §4.4.1).
+const MAX_LOCALE_BYTES: usize = 35;
+/// Most characters of the tenant's version of a consent text.
+const MAX_VERSION_BYTES: usize = 64;
+
+/// See the module.
+pub(crate) struct Capture {
+    /// Whose challenge.
+    pub(crate) tenant: TenantId,
+    /// The challenge that is answered.
+    pub(crate) challenge: ChallengeId,
+    /// What the call is for.
+    pub(crate) purpose: Purpose,
+    /// The attempt that is answered; 0 takes the next one.
+    pub(crate) attempt: u32,
+    /// The action as the device displayed it.
+    pub(crate) displayed: Action,
+    /// What the camera saw.
+    pub(crate) frames: Vec<v1::Frame>,
+    /// The tenant's consent record.
+    pub(crate) consent: Option<v1::Consent>,
+    /// The answer goes to a device.
+    pub(crate) for_device: bool,
+    /// When the caller stops waiting, on the monotonic clock.
+    pub(crate) deadline: Duration,
+}
+
+/// The fields that an enrollment and a verification share.
+pub(crate) struct Fields {
+    pub(crate) challenge_id: String,
+    pub(crate) action: Option<v1::Action>,
+    pub(crate) frames: Vec<v1::Frame>,
+    pub(crate) consent: Option<v1::Consent>,
+    pub(crate) possession: Option<v1::Possession>,
+    pub(crate) attempt: u32,
+}
+
+impl From<v1::EnrollRequest> for Fields {
+    fn from(request: v1::EnrollRequest) -> Self {
+        let v1::EnrollRequest { challenge_id, action, frames, consent, possession, attempt } = request;
+        Self { challenge_id, action, frames, consent, possession, attempt }
+    }
+}
+
+impl From<v1::VerifyRequest> for Fields {
+    fn from(request: v1::VerifyRequest) -> Self {
+        let v1::VerifyRequest { challenge_id, action, frames, consent, possession, attempt } = request;
+        Self { challenge_id, action, frames, consent, possession, attempt }
+    }
+}
+
+impl Capture {
+    /// Checks what a caller sent and whether the caller may send it.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` naming the field, `PERMISSION_DENIED`.
+    pub(crate) fn check(call: &Call, purpose: Purpose, fields: Fields) -> Result<Self, Reason> {
+        let challenge = convert::parsed(&fields.challenge_id, "challenge_id")?;
+        let tenant = call.caller.may_capture(challenge, purpose)?;
+        let displayed = convert::action(fields.action)?;
+        if let Some(consent) = &fields.consent {
+            check_consent(consent)?;
+        }
+        // Possession is checked by the worker in a later release; until then a proof of it must not look accepted.
+        if fields.possession.is_some() {
+            return Err(Reason::InvalidArgument { field: "possession" });
+        }
+        Ok(Self {
+            tenant,
+            challenge,
+            purpose,
+            attempt: fields.attempt,
+            displayed,
+            frames: fields.frames,
+            consent: fields.consent,
+            for_device: matches!(call.caller, Caller::Device(_)),
+            deadline: call.deadline,
+        })
+    }
+}
+
+fn check_consent(consent: &v1::Consent) -> Result<(), Reason> {
+    convert::fixed::<32>(&consent.text_sha256, "consent.text_sha256")?;
+    if consent.locale.len() > MAX_LOCALE_BYTES {
+        return Err(Reason::InvalidArgument { field: "consent.locale" });
+    }
+    if consent.version.len() > MAX_VERSION_BYTES {
+        return Err(Reason::InvalidArgument { field: "consent.version" });
+    }
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! Owns the gateway's settings as they stand in `gateway.toml`; the documented sample is `deploy/config/gateway.toml`.
+//!
+//! Must never know: what the settings are used for. Invariant: an unknown field is refused, a secret is a path to a file.
+
+use serde::Deserialize;
+use service::{serve::ServeLimits, telemetry::TelemetryConfig, tls::ClientTls};
+use std::{net::SocketAddr, path::PathBuf};
+
+/// All settings of one gateway process.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where gRPC and JSON are served, over TLS.
+    pub listen: SocketAddr,
+    /// Where health, readiness and metrics are served, in the clear; keep it off public networks.
+    pub admin_listen: SocketAddr,
+    /// Public base address without a trailing slash; `<public_url>/ledger` is the issuer of deletion proofs.
+    pub public_url: String,
+    /// Certificate of the public port.
+    pub tls: Tls,
+    /// The database.
+    pub store: Store,
+    /// Secret files of this process.
+    pub keys: Keys,
+    /// Public documents that are served as they lie on disk.
+    pub documents: Documents,
+    /// How workers are reached.
+    pub inference: Inference,
+    /// What is refused before an attempt is opened.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Bounds of connections and of the drain.
+    #[serde(default)]
+    pub serve: ServeLimits,
+    /// How logs are written.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
+}
+
+/// Certificate chain and key of the public port, both PEM files.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Certificate chain, leaf first.
+    pub cert: PathBuf,
+    /// Private key of the leaf.
+    pub key: PathBuf,
+}
+
+/// The database.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// SQLite file; made when it is missing.
+    pub path: PathBuf,
+}
+
+/// Secret files, made by `countersign keys init`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// Ledger signing key (PKCS#8 PEM): signs deletion proofs.
+    pub ledger: PathBuf,
+    /// 32 bytes that key the MAC of API keys.
+    pub pepper: PathBuf,
+    /// 32 bytes that key the MAC of capture tokens.
+    pub capture: PathBuf,
+}
+
+/// Public documents, signed by the root elsewhere and served as they are.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Documents {
+    /// Receipt keys of the production issuer.
+    pub jwks: PathBuf,
+    /// Receipt keys of the test issuer.
+    pub test_jwks: PathBuf,
+    /// Ledger keys.
+    pub ledger_jwks: PathBuf,
+}
+
+/// How workers are reached: mutual TLS, calls spread in turn over every worker that answers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inference {
+    /// Workers as `host:port`; at least one.
+    pub workers: Vec<String>,
+    /// Mutual TLS; `domain` is the name that every worker's certificate must carry.
+    pub tls: ClientTls,
+    /// Longest wait for a connection, in milliseconds.
+    #[serde(default = "default_connect_timeout_ms")]
+    pub connect_timeout_ms: u64,
+}
+
+/// What is refused before an attempt is opened, so that the retry finds the attempt untouched.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Calls a second and tenant, sustained.
+    pub calls_per_second: u32,
+    /// Calls that a tenant may make at once after a pause.
+    pub burst: u32,
+    /// Captures in flight over all tenants; about twice the workers' engine threads.
+    pub in_flight: usize,
+    /// Captures in flight of one tenant.
+    pub in_flight_per_tenant: usize,
+    /// Longest deadline that a caller gets, in milliseconds; a longer one is shortened.
+    pub longest_deadline_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { calls_per_second: 200, burst: 400, in_flight: 64, in_flight_per_tenant: 32, longest_deadline_ms: 60_000 }
+    }
+}
+
+const fn default_connect_timeout_ms() -> u64 {
+    1_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = include_str!("../../../deploy/config/gateway.toml");
+
+    #[test]
+    fn the_documented_sample_is_a_configuration_and_shows_the_defaults() {
+        let config: Config = toml::from_str(SAMPLE).unwrap();
+        assert_eq!(config.inference.workers, ["worker:7443"]);
+        assert_eq!(config.inference.connect_timeout_ms, default_connect_timeout_ms());
+        let (shown, default) = (config.limits, Limits::default());
+        assert_eq!(format!("{shown:?}"), format!("{default:?}"));
+        assert_eq!(config.serve, ServeLimits::default());
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused() {
+        let wrong = SAMPLE.replace("in_flight = ", "inflight = ");
+        assert_ne!(wrong, SAMPLE, "positive control");
+        assert!(toml::from_str::<Config>(&wrong).is_err());
+    }
+}

@@ -1,0 +1,41 @@
+//! `GetReference` and `RevokeReceipt`: two short use cases of the tenant's backend.
+//!
+//! Must never know: what a reference holds, the words of a receipt. Invariant: what is another tenant's does not exist.
+
+use crate::{call::Call, enroll::reference_to_wire, fault::store_fault, gateway::Gateway};
+use store::{AuditBody, RevokeResult};
+use wire::{Reason, convert, v1};
+
+impl Gateway {
+    /// Describes a reference without opening it. Tenant credential only.
+    ///
+    /// # Errors
+    /// `NO_REFERENCE`, `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `UNAVAILABLE_DATABASE`.
+    pub(crate) async fn get_reference(
+        &self,
+        call: &Call,
+        request: v1::GetReferenceRequest,
+    ) -> Result<v1::GetReferenceResponse, Reason> {
+        let tenant = call.caller.as_tenant()?;
+        let user = convert::parsed(&request.user_id, "user_id")?;
+        let row = self.store.reference(tenant, &user).await.map_err(store_fault)?.ok_or(Reason::NoReference)?;
+        Ok(v1::GetReferenceResponse { reference: Some(reference_to_wire(&row)) })
+    }
+
+    /// Marks a live receipt INVALID; doing it twice is no fault. Tenant credential only.
+    ///
+    /// # Errors
+    /// `UNKNOWN_RECEIPT`, `INVALID_ARGUMENT`, `PERMISSION_DENIED`, `UNAVAILABLE_*`.
+    pub(crate) async fn revoke_receipt(
+        &self,
+        call: &Call,
+        request: v1::RevokeReceiptRequest,
+    ) -> Result<v1::RevokeReceiptResponse, Reason> {
+        let tenant = call.caller.as_tenant()?;
+        let jti = convert::parsed(&request.jti, "jti")?;
+        match self.store.revoke_receipt(tenant, jti, AuditBody::default()).await.map_err(store_fault)? {
+            RevokeResult::Revoked | RevokeResult::AlreadyInvalid => Ok(v1::RevokeReceiptResponse {}),
+            RevokeResult::Unknown => Err(Reason::UnknownReceipt),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! `DeleteReference`: erase, empty the write-ahead log, prove.
+//!
+//! Owns the order of the three. Must never know: what a reference holds. Invariant: no proof before the checkpoint; a
+//! deletion that could not be proved stays pending and is proved when its caller asks again.
+
+use crate::{
+    call::Call,
+    fault::{internal, store_fault},
+    gateway::Gateway,
+};
+use biometrics::{TenantId, UserId};
+use std::sync::Arc;
+use store::EraseResult;
+use wire::{Reason, convert, v1};
+
+/// Longest word of a cause, in characters.
+const MAX_CAUSE_CHARS: usize = 64;
+/// The store's own cause.
+const REPLACED: &str = "replaced";
+
+impl Gateway {
+    /// Destroys a reference and proves it. Tenant credential only. Runs to its end even when the caller hangs up.
+    ///
+    /// # Errors
+    /// `NO_REFERENCE`, `INVALID_ARGUMENT`, `PERMISSION_DENIED`; `UNAVAILABLE_*` while the deletion is pending.
+    pub(crate) async fn delete_reference(
+        self: &Arc<Self>,
+        call: &Call,
+        request: v1::DeleteReferenceRequest,
+    ) -> Result<v1::DeleteReferenceResponse, Reason> {
+        let tenant = call.caller.as_tenant()?;
+        let user = convert::parsed(&request.user_id, "user_id")?;
+        let cause = cause(request.cause)?;
+        let gateway = Arc::clone(self);
+        let erasure = async move { gateway.erase(tenant, &user, &cause).await };
+        let proof = self.tasks.spawn(tracing::Instrument::in_current_span(erasure)).await;
+        let deletion_proof = proof.unwrap_or_else(|error| Err(internal(&error)))?;
+        Ok(v1::DeleteReferenceResponse { deletion_proof })
+    }
+
+    async fn erase(&self, tenant: TenantId, user: &UserId, cause: &str) -> Result<String, Reason> {
+        let erased = match self.store.erase(tenant, user, cause).await.map_err(store_fault)? {
+            EraseResult::Erased(erased) => erased,
+            EraseResult::NoReference => return Err(Reason::NoReference),
+        };
+        let checkpoint = self.store.checkpoint().await.map_err(store_fault)?;
+        let proof = self.ledger.deletion_proof(&erased, checkpoint, self.clock.now_ms())?;
+        self.store.deletion_proved(erased.deletion_id, checkpoint).await.map_err(store_fault)?;
+        metrics::counter!("countersign_deletions_total").increment(1);
+        Ok(proof)
+    }
+}
+
+/// A free word for the audit and the proof.
+fn cause(word: String) -> Result<String, Reason> {
+    let wrong = word.chars().count() > MAX_CAUSE_CHARS || word.chars().any(char::is_control) || word == REPLACED;
+    match (wrong, word.is_empty()) {
+        (true, _) => Err(Reason::InvalidArgument { field: "cause" }),
+        (false, true) => Ok("unspecified".to_owned()),
+        (false, false) => Ok(word),
+    }
+}

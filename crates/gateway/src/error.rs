@@ -1,0 +1,59 @@
+//! Why a gateway does not start or an operator's command fails. Callers of the service never see these.
+//!
+//! Must never know: requests. Invariant: every variant names what the operator has to look at.
+
+use std::{io, net::SocketAddr, path::PathBuf};
+
+/// Why the process cannot do what it was started for.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The database does not open or does not answer.
+    #[error("the store")]
+    Store(#[from] store::StoreError),
+    /// A key file is missing, laxly kept or malformed.
+    #[error("a key file of [keys]")]
+    Custody(#[from] custody::CustodyError),
+    /// Certificates or TLS keys do not serve.
+    #[error("TLS")]
+    Tls(#[from] service::tls::TlsError),
+    /// A file does not read.
+    #[error("{}: cannot be read", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A worker's address does not read.
+    #[error("inference.workers: not host:port")]
+    WorkerAddress(#[from] tonic::transport::Error),
+    /// No worker is named.
+    #[error("inference.workers: names no worker")]
+    NoWorker,
+    /// Metrics or logs cannot be set up.
+    #[error("telemetry")]
+    Telemetry(#[from] service::telemetry::TelemetryError),
+    /// Reflection cannot read the compiled protos.
+    #[error("the protos do not serve reflection")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// A tenant's policy is out of range.
+    #[error("policy")]
+    Policy(#[from] biometrics::policy::PolicyError),
+    /// There is no such tenant.
+    #[error("there is no such tenant")]
+    UnknownTenant,
+    /// There is no such API key, or it was revoked before.
+    #[error("there is no such API key, or it was revoked before")]
+    UnknownKey,
+    /// No worker, database or randomness gave what was asked.
+    #[error("refused")]
+    Refused(#[from] wire::Reason),
+}

@@ -1,0 +1,40 @@
+//! Turns faults of the rooms below into reasons, once. Details go to the log under the request id and nowhere else.
+//!
+//! Must never know: who asked. Invariant: no fault becomes an answer that looks like a decision.
+
+use std::error::Error;
+use store::StoreError;
+use wire::Reason;
+
+/// The store could not answer.
+pub(crate) fn store_fault(error: StoreError) -> Reason {
+    let reason = match &error {
+        StoreError::Unavailable(_) | StoreError::CheckpointBlocked => Reason::UnavailableDatabase,
+        StoreError::AuditUnavailable(_) => Reason::UnavailableAudit,
+        StoreError::Exists(_)
+        | StoreError::Misuse(_)
+        | StoreError::Corrupt(_)
+        | StoreError::Schema(_)
+        | StoreError::File(_) => Reason::Internal,
+    };
+    tracing::error!(reason = reason.code(), cause = chain(&error), "the store gave no answer");
+    reason
+}
+
+/// Something happened that no input may cause.
+pub(crate) fn internal(error: &dyn Error) -> Reason {
+    tracing::error!(cause = chain(error), "internal error");
+    Reason::Internal
+}
+
+/// An error and what caused it, in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

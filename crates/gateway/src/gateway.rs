@@ -1,0 +1,59 @@
+//! What every use case stands on: the store, the workers, the keys, admission, the clock.
+//!
+//! Must never know: how requests arrive. Invariant: one value for one process; use cases are its methods, one file each.
+
+use crate::{
+    admit::Admission,
+    authenticate::Credentials,
+    call::Call,
+    fault::{internal, store_fault},
+    inference::Inference,
+    ledger::Ledger,
+    measure,
+};
+use biometrics::TenantId;
+use service::Clock;
+use std::future::Future;
+use store::{Store, StoreError, Tenant};
+use tokio_util::task::TaskTracker;
+use wire::Reason;
+
+/// See the module.
+pub(crate) struct Gateway {
+    /// The database.
+    pub(crate) store: Store,
+    /// This process's clock.
+    pub(crate) clock: Clock,
+    /// The workers.
+    pub(crate) inference: Inference,
+    /// What credentials are checked with.
+    pub(crate) credentials: Credentials,
+    /// The gate keeper.
+    pub(crate) admission: Admission,
+    /// Signs deletion proofs.
+    pub(crate) ledger: Ledger,
+    /// Work that goes on when its caller hangs up; the drain waits for it.
+    pub(crate) tasks: TaskTracker,
+}
+
+impl Gateway {
+    /// The tenant of an authenticated caller.
+    pub(crate) async fn tenant(&self, id: TenantId) -> Result<Tenant, Reason> {
+        let found = self.store.tenant(id).await.map_err(store_fault)?;
+        found.ok_or_else(|| internal(&StoreError::Corrupt("tenants")))
+    }
+
+    /// Runs one use case, measures it, and shows a device no more than it may see.
+    pub(crate) async fn answer<A>(
+        &self,
+        rpc: &'static str,
+        call: &Call,
+        work: impl Future<Output = Result<A, Reason>>,
+    ) -> Result<A, Reason> {
+        let begun = self.clock.monotonic();
+        let answer = work.await;
+        let outcome = answer.as_ref().map_or_else(Reason::code, |_| "OK");
+        measure::rpc(rpc, outcome, self.clock.monotonic().saturating_sub(begun));
+        answer.map_err(|reason| if call.caller.is_device() { reason.for_device() } else { reason })
+    }
+}

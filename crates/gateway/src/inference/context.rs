@@ -1,0 +1,70 @@
+//! What a worker is told of an attempt: rows of the store in the words of the wire.
+//!
+//! Must never know: frames. Invariant: every field is the stored one or the caller's own; nothing is derived here, as the
+//! worker derives for itself.
+
+use crate::capture::Capture;
+use store::{Opened, SealedRow, Tenant};
+use wire::{convert, v1};
+
+/// The context of an opened attempt.
+pub(super) fn of(opened: &Opened, capture: &Capture, now_ms: i64) -> v1::AttemptContext {
+    let challenge = &opened.challenge;
+    v1::AttemptContext {
+        tenant_id: challenge.tenant.to_string(),
+        user_id: challenge.user.to_string(),
+        challenge_id: challenge.id.to_string(),
+        attempt: opened.attempt,
+        max_attempts: challenge.max_attempts,
+        mode: convert::capture_mode_to_wire(challenge.mode).into(),
+        rp_nonce: challenge.rp_nonce.clone(),
+        action: serde_json::from_str(&challenge.action_json).ok().map(|action| convert::action_to_wire(&action)),
+        displayed_action: Some(convert::action_to_wire(&capture.displayed)),
+        jti: opened.jti.to_string(),
+        status_index: opened.status_index,
+        // Empty until status lists are published: a receipt names no address where nothing is.
+        status_uri: String::new(),
+        asserted_display_sha256: challenge.display_sha256.to_vec(),
+        asserted_consent: capture.consent.clone(),
+        asserted_ip: String::new(),
+        possession: None,
+        policy: Some(policy(&opened.tenant)),
+        secrets: Some(secrets(&opened.tenant)),
+        gateway_time: Some(convert::timestamp(now_ms)),
+        for_device: capture.for_device,
+    }
+}
+
+fn policy(tenant: &Tenant) -> v1::InferencePolicy {
+    v1::InferencePolicy {
+        version: tenant.policy.version.clone(),
+        required_gates: convert::gates_to_wire(&tenant.policy.required_gates),
+        fmr: tenant.policy.fmr,
+        min_inter_eye_px: tenant.policy.min_inter_eye_px,
+        receipt_ttl_seconds: tenant.policy.receipt_ttl_seconds,
+        test: tenant.test,
+    }
+}
+
+fn secrets(tenant: &Tenant) -> v1::WrappedTenantSecrets {
+    v1::WrappedTenantSecrets {
+        kek_version: tenant.secrets.kek_version,
+        transform_key: tenant.secrets.transform_key.clone(),
+        pseudonym_key: tenant.secrets.pseudonym_key.clone(),
+    }
+}
+
+/// A stored reference for the wire.
+pub(super) fn sealed_reference(row: &SealedRow) -> v1::SealedReference {
+    v1::SealedReference {
+        reference_id: row.id.to_string(),
+        epoch: row.epoch,
+        feature_space: row.feature_space.clone(),
+        transform_version: row.transform_version,
+        schema: row.schema,
+        kek_version: row.kek_version,
+        wrapped_dek: row.wrapped_dek.clone(),
+        ciphertext: row.ciphertext.clone(),
+        commitment: row.commitment.to_vec(),
+    }
+}

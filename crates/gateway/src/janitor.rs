@@ -1,0 +1,106 @@
+//! What is done without being asked: readiness, leases that nobody came back for, rows past their window, erased bytes.
+//!
+//! Must never know: requests. Invariant: a turn that fails is logged and tried again; it never ends the janitor.
+
+use crate::{gateway::Gateway, inference::Inference};
+use service::Readiness;
+use std::{sync::Arc, time::Duration};
+use store::{Store, StoreError};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+/// Between two looks at the database and the workers.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// Between two sweeps of expired leases.
+const LEASES_EVERY: Duration = Duration::from_secs(2);
+/// Between two sweeps of everything else.
+const OLD_EVERY: Duration = Duration::from_secs(30);
+/// Between two looks for erased bytes.
+const ERASED_EVERY: Duration = Duration::from_secs(5);
+/// Most pending deletions of one turn.
+const DELETIONS: u32 = 100;
+
+/// Works until `shutdown`.
+pub(crate) async fn work(gateway: Arc<Gateway>, readiness: Readiness, shutdown: CancellationToken) {
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = probing(&gateway, &readiness) => {}
+        () = sweeping_leases(&gateway.store) => {}
+        () = dropping_old(&gateway) => {}
+        () = finishing_deletions(&gateway.store) => {}
+    }
+}
+
+async fn probing(gateway: &Gateway, readiness: &Readiness) {
+    loop {
+        probe(&gateway.store, &gateway.inference, readiness).await;
+        sleep(PROBE_EVERY).await;
+    }
+}
+
+async fn sweeping_leases(store: &Store) {
+    loop {
+        noted("leases", store.sweep_expired_leases().await);
+        sleep(LEASES_EVERY).await;
+    }
+}
+
+async fn dropping_old(gateway: &Gateway) {
+    loop {
+        gateway.admission.tidy();
+        noted("old rows", drop_old(&gateway.store).await);
+        sleep(OLD_EVERY).await;
+    }
+}
+
+async fn finishing_deletions(store: &Store) {
+    let mut emptied_ms = i64::MIN;
+    loop {
+        noted("erased bytes", finish_deletions(store, &mut emptied_ms).await);
+        sleep(ERASED_EVERY).await;
+    }
+}
+
+/// Ready: the database and at least one worker answer.
+async fn probe(store: &Store, inference: &Inference, readiness: &Readiness) {
+    let (database, workers) = tokio::join!(store.ping(), inference.probe());
+    metrics::gauge!("countersign_workers_answering").set(workers as f64);
+    if database.is_ok() && workers > 0 {
+        readiness.set_ready();
+    } else {
+        if readiness.is_ready() {
+            tracing::warn!(database = database.is_ok(), workers, "not ready");
+        }
+        readiness.set_starting();
+    }
+}
+
+async fn drop_old(store: &Store) -> Result<(), StoreError> {
+    loop {
+        let dropped = store.drop_old().await?;
+        if dropped.receipts + dropped.challenges == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Empties the write-ahead log where a deletion is younger than the last time, and closes the deletions that nobody will
+/// ask a proof of: those of replaced references.
+async fn finish_deletions(store: &Store, emptied_ms: &mut i64) -> Result<(), StoreError> {
+    let pending = store.pending_deletions(DELETIONS).await?;
+    if pending.iter().all(|deletion| deletion.deleted_at_ms <= *emptied_ms) {
+        return Ok(());
+    }
+    let checkpoint = store.checkpoint().await?;
+    for deletion in pending.iter().filter(|deletion| deletion.cause == "replaced") {
+        store.deletion_proved(deletion.deletion_id, checkpoint).await?;
+    }
+    *emptied_ms = checkpoint.at_ms();
+    Ok(())
+}
+
+fn noted<T>(what: &'static str, result: Result<T, StoreError>) {
+    if let Err(error) = result {
+        tracing::warn!(what, %error, "the janitor will try again");
+    }
+}

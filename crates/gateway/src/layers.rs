@@ -1,0 +1,72 @@
+//! What every call passes before its method: panics caught, deadline, credential, rate; and codec faults renamed after it.
+//!
+//! Must never know: methods. Invariant: a call that reaches a method has a caller and a deadline.
+
+use crate::{
+    answer::{is_grpc, refusal},
+    gateway::Gateway,
+};
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use futures::FutureExt as _;
+use service::deadline::DeadlineFault;
+use std::{panic::AssertUnwindSafe, sync::Arc};
+use wire::Reason;
+
+/// Finds out who calls and whether the tenant may call now, before a byte of the body is read.
+pub(crate) async fn admit(State(gateway): State<Arc<Gateway>>, mut request: Request, next: Next) -> Response {
+    let grpc = is_grpc(request.headers());
+    let caller = gateway.credentials.caller(&gateway.store, request.headers(), gateway.clock.now_ms()).await;
+    let admitted = caller.and_then(|caller| gateway.admission.call(caller.tenant()).map(|()| caller));
+    match admitted {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(reason) => {
+            metrics::counter!("countersign_turned_away_total", "reason" => reason.code()).increment(1);
+            refusal(&reason, grpc)
+        }
+    }
+}
+
+/// A panic is answered as INTERNAL; the connection and the process go on.
+pub(crate) async fn catch_panic(request: Request, next: Next) -> Response {
+    let grpc = is_grpc(request.headers());
+    AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
+        metrics::counter!("countersign_panics_total").increment(1);
+        tracing::error!(alarm = true, "a call panicked");
+        refusal(&Reason::Internal, grpc)
+    })
+}
+
+/// The codec's own words for a message that is too large or does not parse become ours: a status of ours carries details,
+/// one of the codec does not.
+pub(crate) async fn rename_codec_faults(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let headers = response.headers();
+    let status = headers.get("grpc-status").filter(|_| !headers.contains_key("grpc-status-details-bin"));
+    match status.map(http::HeaderValue::as_bytes) {
+        Some(b"11") => refusal(&Reason::BodyTooLarge, true),
+        Some(b"13") => refusal(&Reason::InvalidArgument { field: "message" }, true),
+        _ => response,
+    }
+}
+
+/// The answer to a call without a deadline, or past it.
+pub(crate) fn deadline(fault: DeadlineFault, grpc: bool) -> http::Response<Body> {
+    let reason = match fault {
+        DeadlineFault::Missing => Reason::DeadlineRequired,
+        DeadlineFault::Exceeded => Reason::DeadlineExceeded,
+    };
+    refusal(&reason, grpc)
+}
+
+/// The answer at an address where nothing is.
+pub(crate) async fn unknown_route(request: Request) -> Response {
+    refusal(&Reason::UnknownRoute, is_grpc(request.headers()))
+}

@@ -1,0 +1,58 @@
+//! The ledger: signs what the gateway sees happen in the database. Now that is deletion proofs.
+//!
+//! Must never know: receipts; they have another issuer and another key, in the worker. Invariant: a proof is signed only
+//! with a [`Checkpoint`] in hand.
+
+use custody::Signer;
+use receipt::{CoversClaim, DeletionClaims, LiveStore, RefClaim, Typ};
+use std::convert::Infallible;
+use store::{Checkpoint, Erased};
+use wire::Reason;
+
+/// How long a backup may still hold the sealed reference, in seconds: 30 days (ARCHITECTURE "Keys").
+const BACKUPS_S: i64 = 30 * 24 * 3600;
+
+/// The ledger's key under its issuer.
+pub(crate) struct Ledger {
+    signer: Signer,
+    kid: String,
+    issuer: String,
+}
+
+impl Ledger {
+    /// The ledger of the deployment at `public_url`.
+    pub(crate) fn new(signer: Signer, public_url: &str) -> Self {
+        let kid = receipt::thumbprint(&signer.public());
+        Self { signer, kid, issuer: format!("{}/ledger", public_url.trim_end_matches('/')) }
+    }
+
+    /// Signs the proof of one deletion whose bytes are gone as of `checkpoint`.
+    ///
+    /// # Errors
+    /// `INTERNAL` where the claims do not encode.
+    pub(crate) fn deletion_proof(
+        &self,
+        erased: &Erased,
+        checkpoint: Checkpoint,
+        now_ms: i64,
+    ) -> Result<String, Reason> {
+        let deleted_at = erased.deleted_at_ms.div_euclid(1000);
+        let claims = DeletionClaims {
+            iss: self.issuer.clone(),
+            aud: erased.tenant.to_string(),
+            iat: now_ms.max(checkpoint.at_ms()).max(erased.deleted_at_ms).div_euclid(1000),
+            jti: format!("dl_{}", erased.deletion_id.simple()),
+            sub: None,
+            reference: RefClaim {
+                id: erased.reference_id,
+                epoch: erased.epoch,
+                commitment: receipt::base64url(&erased.commitment),
+            },
+            covers: CoversClaim { live_store: LiveStore::Erased, backups_until: deleted_at + BACKUPS_S },
+            cause: erased.cause.clone(),
+            deleted_at,
+        };
+        let sign = |message: &[u8]| Ok::<_, Infallible>(self.signer.sign(message));
+        receipt::encode(Typ::DeletionProof, &self.kid, &claims, sign).map_err(|_| Reason::Internal)
+    }
+}
