@@ -119,3 +119,55 @@ pub fn decide(results: &[GateResult], required: &[Gate]) -> Verdict {
     };
     if complete && results.iter().all(met) { Verdict::Accept } else { Verdict::Refuse }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATUSES: [GateStatus; 4] =
+        [GateStatus::Pass, GateStatus::Fail, GateStatus::Inconclusive, GateStatus::NotRun];
+
+    fn results(statuses: [GateStatus; 5]) -> Vec<GateResult> {
+        let result = |(gate, status)| GateResult { gate, status, reasons: vec![], version: Cow::Borrowed("1") };
+        Gate::ALL.into_iter().zip(statuses).map(result).collect()
+    }
+
+    #[test]
+    fn of_all_findings_only_five_passes_are_accepted_when_all_gates_are_required() {
+        let mut accepted = 0;
+        for code in 0..4_usize.pow(5) {
+            let statuses = std::array::from_fn(|gate| STATUSES[code / 4_usize.pow(gate as u32) % 4]);
+            if decide(&results(statuses), &Gate::ALL) == Verdict::Accept {
+                accepted += 1;
+                assert_eq!(statuses, [GateStatus::Pass; 5]);
+            }
+        }
+        assert_eq!(accepted, 1);
+    }
+
+    #[test]
+    fn a_gate_that_is_not_required_may_stay_out_but_not_fail() {
+        let required = [Gate::CaptureIntegrity, Gate::Quality, Gate::Comparison];
+        let mut statuses = [GateStatus::Pass; 5];
+        for (status, verdict) in [
+            (GateStatus::NotRun, Verdict::Accept),
+            (GateStatus::Fail, Verdict::Refuse),
+            (GateStatus::Inconclusive, Verdict::Refuse),
+        ] {
+            statuses[2] = status;
+            assert_eq!(decide(&results(statuses), &required), verdict, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_is_not_the_five_gates_in_order_is_refused() {
+        let all = results([GateStatus::Pass; 5]);
+        let mut swapped = all.clone();
+        swapped.swap(0, 1);
+        let twice = [all.clone(), all.clone()].concat();
+        for list in [&all[..4], &all[1..], &[], &swapped, &twice] {
+            assert_eq!(decide(list, &[]), Verdict::Refuse);
+        }
+        assert_eq!(decide(&all, &[]), Verdict::Accept, "the positive control");
+    }
+}
