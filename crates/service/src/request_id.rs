@@ -6,6 +6,7 @@
 use crate::{Clock, deadline::is_grpc};
 use axum::{body::Body, extract::MatchedPath};
 use http::{HeaderName, HeaderValue, Request, Response};
+use ring::rand::{SecureRandom as _, SystemRandom};
 use std::{
     future::Future,
     pin::Pin,
@@ -80,18 +81,26 @@ where
 
 /// The caller's id where it is well formed and single, a new one otherwise.
 fn taken_or_made(request: &Request<Body>) -> (HeaderValue, RequestId) {
-    let allowed = |text: &str| {
-        (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
+    let allowed =
+        |text: &str| (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let mut values = request.headers().get_all(REQUEST_ID).iter();
     if let (Some(value), None) = (values.next(), values.next())
         && let Some(text) = value.to_str().ok().filter(|text| allowed(text))
     {
         return (value.clone(), RequestId(text.into()));
     }
-    let text = uuid::Uuid::new_v4().to_string();
+    let text = made();
     let header = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("none"));
     (header, RequestId(text.into()))
+}
+
+/// 128 random bits in hexadecimal; a machine without randomness gets zeros, and has worse problems.
+fn made() -> String {
+    let mut bits = [0_u8; 16];
+    if SystemRandom::new().fill(&mut bits).is_err() {
+        tracing::error!("no randomness for a request id");
+    }
+    format!("{:032x}", u128::from_be_bytes(bits))
 }
 
 /// The route as the router states it; a gRPC method by its name, which a matched service has a fixed set of.

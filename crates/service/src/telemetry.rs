@@ -66,7 +66,9 @@ pub fn init(config: &TelemetryConfig) -> Result<PrometheusHandle, TelemetryError
     let filter = EnvFilter::try_new(&config.filter)?;
     let lines = fmt().with_env_filter(filter).with_writer(|| Redacting::new(io::stderr())).with_ansi(false);
     match config.format {
-        LogFormat::Json => tracing_subscriber::util::SubscriberInitExt::try_init(lines.json().flatten_event(true).finish())?,
+        LogFormat::Json => {
+            tracing_subscriber::util::SubscriberInitExt::try_init(lines.json().flatten_event(true).finish())?
+        }
         LogFormat::Text => tracing_subscriber::util::SubscriberInitExt::try_init(lines.finish())?,
     }
     metrics_handle()

@@ -41,7 +41,7 @@ pub fn redact(line: &str) -> String {
 
 /// Characters of base64, base64url, JWS and our credentials.
 const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'+' | b'/' | b'=')
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'+' | b'/')
 }
 
 fn is_secret(token: &str) -> bool {
