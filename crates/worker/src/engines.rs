@@ -72,7 +72,10 @@ fn serve(mut engine: Engine, room: &Room, queue: &Queue) {
     while let Some(job) = queue.take() {
         let Job { work, deadline, reply } = job;
         // A panic leaves the engine in an unknown state: the caller gets INTERNAL, the engine is made anew.
+        let (purpose, begun) = (work.purpose(), room.clock.monotonic());
         let outcome = catch_unwind(AssertUnwindSafe(|| room.run(&mut engine, work, deadline)));
+        let took = room.clock.monotonic().saturating_sub(begun);
+        metrics::histogram!("worker_job_seconds", "purpose" => purpose).record(took.as_secs_f64());
         if let Ok(answer) = outcome {
             let _ = reply.send(answer);
             continue;

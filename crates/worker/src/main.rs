@@ -6,20 +6,23 @@ use service::{Clock, config, drain, telemetry};
 use std::path::PathBuf;
 use worker::memory;
 
-/// The sealed room: opens references, compares, decides, signs. Serves gateways over mutual TLS.
+/// The sealed room: opens references, compares, decides, signs. Called by gateways alone.
 #[derive(Parser)]
-#[command(version)]
-struct Arguments {
-    /// Settings; deploy/config/worker.toml documents every field.
-    #[arg(long, env = "COUNTERSIGN_WORKER_CONFIG", value_name = "FILE")]
-    config: PathBuf,
+#[command(name = "countersign-worker", version)]
+enum Command {
+    /// Serves gateways over mutual TLS until SIGTERM, then drains.
+    Serve {
+        /// Settings; deploy/config/worker.toml documents every field.
+        #[arg(long, env = "COUNTERSIGN_WORKER_CONFIG", value_name = "FILE")]
+        config: PathBuf,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+    let Command::Serve { config } = Command::parse();
     memory::reexec_without_thread_cache().context("starting again without a thread cache")?;
     let memory = memory::harden().context("memory settings")?;
-    let config: worker::Config = config::load(&arguments.config)?;
+    let config: worker::Config = config::load(&config)?;
     telemetry::init(&config.telemetry)?;
     tracing::info!(?memory, "memory settings");
     let runtime = tokio::runtime::Runtime::new().context("async runtime")?;

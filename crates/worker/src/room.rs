@@ -170,3 +170,38 @@ fn vision_reason(error: VisionError) -> Reason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use biometrics::{ComparisonScore, Gate, GateResult};
+    use std::borrow::Cow;
+
+    fn evidence(frame_consistency: Option<f32>, features: bool) -> Evidence {
+        let pass =
+            |gate| GateResult { gate, status: GateStatus::Pass, reasons: Vec::new(), version: Cow::Borrowed("test") };
+        Evidence {
+            integrity: pass(Gate::CaptureIntegrity),
+            quality: pass(Gate::Quality),
+            frame_consistency: frame_consistency.map(ComparisonScore::new),
+            features: features.then(|| Features::new(&[0.5; 128]).unwrap()),
+            per_frame: Vec::new(),
+            instructions: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn frames_of_two_faces_fail_gate_five() {
+        let outcome = |score| one_face(&evidence(score, true), 0.4).map(|_| ()).map_err(|found| found.reason);
+        assert_eq!(outcome(Some(0.5)), Ok(()));
+        assert_eq!(outcome(None), Ok(()), "a single frame agrees with itself");
+        assert_eq!(outcome(Some(0.39)), Err(Some(GateReason::ComparisonFrameMismatch)));
+        assert_eq!(outcome(Some(f32::NAN)), Err(Some(GateReason::ComparisonFrameMismatch)));
+    }
+
+    #[test]
+    fn frames_without_features_are_inconclusive_and_never_pass() {
+        let found = one_face(&evidence(None, false), 0.4).map(|_| ()).unwrap_err();
+        assert_eq!((found.status, found.reason), (GateStatus::Inconclusive, Some(GateReason::ComparisonNoFeatures)));
+    }
+}

@@ -10,7 +10,6 @@ use crate::{
     work::Capture,
 };
 use biometrics::{Features, GateReason, KeyedTransform, Purpose};
-use receipt::RefClaim;
 use wire::{Reason, v1};
 
 impl Bench<'_> {

@@ -1,0 +1,103 @@
+//! Rows moved, swapped and edited: what was sealed for one place opens at no other. And what may move: rewraps, renewals.
+
+use super::fixture::{Fixture, OWNER, capture};
+use crate::{references, renewal};
+use wire::{Reason, v1};
+
+#[test]
+fn a_reference_swapped_between_users_or_tenants_does_not_open() {
+    let Some(mut fixture) = Fixture::new("a_reference_swapped_between_users_or_tenants_does_not_open") else { return };
+    let (tenant, other) = (fixture.tenant(1), fixture.tenant(2));
+    let reference = fixture.reference(&tenant, "alice");
+    for (tenant, user, opens) in [(&tenant, "alice", true), (&tenant, "mallory", false), (&other, "alice", false)] {
+        let context = fixture.context(tenant, user);
+        let outcome = fixture.verify((context, &reference), capture(&OWNER[1..])).map(|decision| decision.verdict());
+        assert_eq!(outcome, if opens { Ok(v1::Verdict::Accept) } else { Err(Reason::DataLoss) });
+    }
+}
+
+#[test]
+fn every_edited_field_of_a_row_is_noticed() {
+    let Some(mut fixture) = Fixture::new("every_edited_field_of_a_row_is_noticed") else { return };
+    let tenant = fixture.tenant(1);
+    let (good, second) = (fixture.reference(&tenant, "alice"), fixture.reference(&tenant, "alice"));
+    let last = good.ciphertext.len() - 1;
+    let edits: [(&str, &dyn Fn(&mut v1::SealedReference), Reason); 8] = [
+        ("ciphertext bit", &|row| row.ciphertext[last] ^= 1, Reason::DataLoss),
+        ("ciphertext of another reference", &|row| row.ciphertext = second.ciphertext.clone(), Reason::DataLoss),
+        ("DEK of another reference", &|row| row.wrapped_dek = second.wrapped_dek.clone(), Reason::DataLoss),
+        ("commitment", &|row| row.commitment[0] ^= 1, Reason::DataLoss),
+        ("epoch", &|row| row.epoch += 1, Reason::DataLoss),
+        ("id", &|row| row.reference_id = second.reference_id.clone(), Reason::DataLoss),
+        ("KEK version", &|row| row.kek_version += 1, Reason::DataLoss),
+        ("feature space", &|row| row.feature_space.push('x'), Reason::FeatureSpace),
+    ];
+    for (what, edit, reason) in edits {
+        let mut row = good.clone();
+        edit(&mut row);
+        let context = fixture.context(&tenant, "alice");
+        assert_eq!(fixture.verify((context, &row), capture(&OWNER[1..])).map(drop), Err(reason), "{what}");
+    }
+    let context = fixture.context(&tenant, "alice");
+    assert!(fixture.verify((context, &good), capture(&OWNER[1..])).is_ok(), "positive control");
+}
+
+#[test]
+fn secrets_of_another_tenant_do_not_open() {
+    let Some(mut fixture) = Fixture::new("secrets_of_another_tenant_do_not_open") else { return };
+    let (tenant, other) = (fixture.tenant(1), fixture.tenant(2));
+    let context = v1::AttemptContext { secrets: Some(other.secrets), ..fixture.context(&tenant, "alice") };
+    assert_eq!(fixture.enroll(context, capture(&OWNER[..1])).map(drop), Err(Reason::DataLoss));
+    let swapped = v1::WrappedTenantSecrets {
+        transform_key: tenant.secrets.pseudonym_key.clone(),
+        pseudonym_key: tenant.secrets.transform_key.clone(),
+        ..tenant.secrets.clone()
+    };
+    let context = v1::AttemptContext { secrets: Some(swapped), ..fixture.context(&tenant, "alice") };
+    assert_eq!(fixture.enroll(context, capture(&OWNER[..1])).map(drop), Err(Reason::DataLoss));
+}
+
+#[test]
+fn a_rewrapped_reference_opens_after_the_old_key_is_destroyed() {
+    let Some(mut fixture) = Fixture::new("a_rewrapped_reference_opens_after_the_old_key_is_destroyed") else { return };
+    let tenant = fixture.tenant(1);
+    let name = tenant.id.to_string();
+    let old = fixture.reference(&tenant, "alice");
+    fixture.room.keys.kms.make_kek(&name).unwrap();
+    let new = references::rewrap(&fixture.room.keys, tenant.id, old.clone()).unwrap();
+    assert_eq!((old.kek_version, new.kek_version), (1, 2));
+    assert_eq!((&old.ciphertext, &old.commitment), (&new.ciphertext, &new.commitment));
+    let context = fixture.context(&tenant, "alice");
+    assert!(fixture.verify((context, &new), capture(&OWNER[1..])).is_ok());
+
+    // Secrets wrapped by the new version, as a rotation leaves them.
+    let renewed = fixture.tenant(1);
+    fixture.room.keys.kms.destroy_kek(custody::KekRef { tenant: &name, version: 1 }).unwrap();
+    let context = fixture.context(&renewed, "alice");
+    let outcome = fixture.verify((context, &old), capture(&OWNER[1..])).map(drop);
+    assert_eq!(outcome, Err(Reason::DataLoss), "what only the destroyed key opens is gone");
+}
+
+#[test]
+fn a_renewed_reference_decides_as_before_and_looks_like_another() {
+    let Some(mut fixture) = Fixture::new("a_renewed_reference_decides_as_before_and_looks_like_another") else {
+        return;
+    };
+    let tenant = fixture.tenant(1);
+    let old = fixture.reference(&tenant, "alice");
+    let request = v1::RenewRequest {
+        tenant_id: tenant.id.to_string(),
+        user_id: "alice".into(),
+        reference: Some(old.clone()),
+        secrets: Some(tenant.secrets.clone()),
+    };
+    let new = renewal::renew(&fixture.room, request).unwrap();
+    assert_eq!((new.epoch, &new.reference_id), (2, &old.reference_id));
+    assert_ne!(new.commitment, old.commitment);
+    assert_ne!(new.ciphertext, old.ciphertext);
+    let context = fixture.context(&tenant, "alice");
+    let owner = fixture.verify((context.clone(), &new), capture(&OWNER[1..])).unwrap();
+    assert_eq!(owner.verdict(), v1::Verdict::Accept);
+    let mixed = v1::SealedReference { epoch: old.epoch, ..new };
+    assert_eq!(fixture.verify((context, &mixed), capture(&OWNER[1..])).map(drop), Err(Reason::DataLoss));
+}
