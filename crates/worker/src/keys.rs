@@ -45,7 +45,7 @@ impl Keys {
     pub(crate) fn open(keys: &config::Keys, issuers: &config::Issuers) -> Result<Self, CustodyError> {
         let directory = &keys.directory;
         Ok(Self {
-            kms: FileKms::open(&directory.join("keks"))?,
+            kms: FileKms::open(directory.join("keks"))?,
             production: Issuer::open(&issuers.production, &directory.join("receipt.pem"))?,
             test: Issuer::open(&issuers.test, &directory.join("test-receipt.pem"))?,
             random: SystemRandom::new(),

@@ -4,6 +4,9 @@ use super::fixture::{Fixture, OWNER, capture};
 use crate::{references, renewal};
 use wire::{Reason, v1};
 
+/// Something done to a row.
+type Edit<'a> = &'a dyn Fn(&mut v1::SealedReference);
+
 #[test]
 fn a_reference_swapped_between_users_or_tenants_does_not_open() {
     let Some(mut fixture) = Fixture::new("a_reference_swapped_between_users_or_tenants_does_not_open") else { return };
@@ -22,7 +25,7 @@ fn every_edited_field_of_a_row_is_noticed() {
     let tenant = fixture.tenant(1);
     let (good, second) = (fixture.reference(&tenant, "alice"), fixture.reference(&tenant, "alice"));
     let last = good.ciphertext.len() - 1;
-    let edits: [(&str, &dyn Fn(&mut v1::SealedReference), Reason); 8] = [
+    let edits: [(&str, Edit<'_>, Reason); 8] = [
         ("ciphertext bit", &|row| row.ciphertext[last] ^= 1, Reason::DataLoss),
         ("ciphertext of another reference", &|row| row.ciphertext = second.ciphertext.clone(), Reason::DataLoss),
         ("DEK of another reference", &|row| row.wrapped_dek = second.wrapped_dek.clone(), Reason::DataLoss),
