@@ -1,2 +1,69 @@
-//! Benches.
-fn main() {}
+//! Side-by-side benches: ratios measured in one run, in interleaved blocks, with the noise of A against A beside them.
+//!
+//! `cargo xtask bench` builds this in release and runs it. Absolute times on shared machines mean little; ratios of one run do.
+
+mod blocks;
+mod frame;
+mod memory;
+mod peers;
+
+use anyhow::Result;
+use clap::Parser;
+use std::path::PathBuf;
+
+/// Benches of the engine and of what a Python team would run instead.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+/// What to measure.
+#[derive(Debug, clap::Subcommand)]
+enum Bench {
+    /// One frame, decode to features, against JPEG decode + bare model runs, on one thread.
+    Frame(Common),
+    /// What ONNX Runtime's arena and memory pattern would gain, and what the memory settings cost.
+    Memory(Common),
+    /// Images per second per core against plain Python + onnxruntime and `face_recognition`.
+    Peers {
+        #[command(flatten)]
+        common: Common,
+        /// Folder with the peer scripts (`peer_onnx_pipeline.py`, `peer_face_recognition.py`).
+        #[arg(long)]
+        reference: PathBuf,
+        /// Folder with the peers' model files.
+        #[arg(long)]
+        models: PathBuf,
+        /// Folder with the peers' Python packages.
+        #[arg(long)]
+        python: PathBuf,
+    },
+}
+
+/// What every bench needs.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Common {
+    /// Directory of the model pack.
+    #[arg(long)]
+    pack: PathBuf,
+    /// ONNX Runtime's shared library.
+    #[arg(long)]
+    onnxruntime: PathBuf,
+    /// JPEG files to run on.
+    #[arg(long, required = true, num_args = 1..)]
+    images: Vec<PathBuf>,
+    /// Interleaved blocks.
+    #[arg(long, default_value_t = 30)]
+    blocks: usize,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().bench {
+        Bench::Frame(common) => frame::run(&common),
+        Bench::Memory(common) => memory::run(&common),
+        Bench::Peers { common, reference, models, python } => {
+            peers::run(&common, &peers::Places { reference, models, python })
+        }
+    }
+}

@@ -5,18 +5,25 @@
 #![allow(clippy::print_stdout, reason = "a command line tool reports on standard output")]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 
+mod bench;
+mod command;
+mod demo;
 mod digest;
 mod download;
+mod laws;
 mod licences;
 mod manifest;
 mod models;
 mod pack;
 mod places;
 mod portraits;
+mod prepare;
 mod progress;
 mod python;
 mod runtime;
 mod sources;
+mod tally;
+mod test;
 
 use clap::{Parser, Subcommand};
 
@@ -29,6 +36,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Start a real cluster, enroll and verify real faces, check receipts offline
+    Demo(demo::Options),
+    /// Run everything that proves the project
+    Test,
+    /// Check what the compiler does not: dependencies, licences, protocol, migrations
+    Laws,
+    /// Measure ratios against the bare loop and against what a Python team would run
+    Bench(bench::Options),
     /// Build a model pack, and fetch what it needs to run
     Pack(pack::Arguments),
     /// Fetch the portraits of the demo
@@ -39,6 +54,10 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Test => test::run(),
+        Command::Laws => laws::run(),
+        Command::Bench(options) => bench::run(&options),
         Command::Pack(arguments) => pack::run(&arguments),
         Command::Portraits => portraits::run(),
         Command::Runtime => runtime::run(),

@@ -28,8 +28,25 @@ pub(crate) struct Arguments {
     fp32: bool,
 }
 
+impl Arguments {
+    /// The named pack, from wherever its files are found.
+    pub(crate) const fn new(name: Name, fp32: bool) -> Self {
+        Self { name, source: None, fp32 }
+    }
+
+    /// Folder of the pack under `target/packs`.
+    pub(crate) const fn pack(&self) -> &'static str {
+        match (self.name, self.fp32) {
+            (Name::Base, _) => "base",
+            (Name::Standard, false) => "standard",
+            (Name::Standard, true) => "standard-fp32",
+        }
+    }
+}
+
+/// The packs there are.
 #[derive(Clone, Copy, ValueEnum)]
-enum Name {
+pub(crate) enum Name {
     /// Everything from two registry packages, free to use
     Base,
     /// A better recogniser and presentation attack detection, from public repositories
@@ -40,11 +57,7 @@ enum Name {
 #[expect(clippy::disallowed_methods, reason = "tells the user how long it took; xtask knows no crate with a clock")]
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let started = Instant::now();
-    let name = match (arguments.name, arguments.fp32) {
-        (Name::Base, _) => "base",
-        (Name::Standard, false) => "standard",
-        (Name::Standard, true) => "standard-fp32",
-    };
+    let name = arguments.pack();
     let sources = Sources::read()?;
     let manifest = Manifest::read(name)?;
     let pack = places::target().join("packs").join(&manifest.name);

@@ -59,12 +59,17 @@ impl Python {
     }
 
     /// Installs the pinned tools of the converters unless they are there.
-    pub(crate) fn install_tools(&self) -> anyhow::Result<bool> {
-        let requirements = places::recipes().join("requirements.txt");
+    pub(crate) fn install_tools(&self) -> anyhow::Result<()> {
+        self.install("deploy/pack/requirements.txt", "pack").map(drop)
+    }
+
+    /// Installs hash-pinned packages into `target/python/<name>`, once per content of the requirements file.
+    pub(crate) fn install(&self, requirements: &str, name: &str) -> anyhow::Result<PathBuf> {
+        let requirements = places::root().join(requirements);
         let stamp = format!("python {} requirements {}\n", self.version, digest::of(&requirements)?);
-        let tools = tools_folder();
+        let tools = places::target().join("python").join(name);
         if fs::read_to_string(tools.join(".stamp")).is_ok_and(|found| found == stamp) {
-            return Ok(false);
+            return Ok(tools);
         }
         let folder = places::target().join("python");
         fs::create_dir_all(&folder)?;
@@ -74,13 +79,13 @@ impl Python {
             arguments.push(word.as_ref());
         }
         arguments.extend([partial.path().as_os_str(), "-r".as_ref(), requirements.as_os_str()]);
-        self.pip(&arguments).context("cannot install the pack builder's Python tools")?;
+        self.pip(&arguments).with_context(|| format!("cannot install {}", requirements.display()))?;
         fs::write(partial.path().join(".stamp"), stamp)?;
         if tools.exists() {
             fs::remove_dir_all(&tools)?;
         }
-        fs::rename(partial.keep(), tools)?;
-        Ok(true)
+        fs::rename(partial.keep(), &tools)?;
+        Ok(tools)
     }
 
     /// Runs a script of `deploy/pack` with the tools on its path.

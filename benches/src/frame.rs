@@ -1,0 +1,33 @@
+//! One frame from JPEG bytes to features against the floor: strict decode plus the bare runs of the same sessions.
+
+use crate::{Common, blocks};
+use anyhow::{Context, Result};
+use std::fs;
+use vision::{Engine, EngineOptions, Pack, Runtime};
+
+/// Prints one JSON object; the bar is 1.15.
+pub(crate) fn run(common: &Common) -> Result<()> {
+    let (runtime, pack) = (Runtime::load(&common.onnxruntime)?, Pack::open(&common.pack)?);
+    let engine = || Engine::new(&runtime, &pack, EngineOptions::default());
+    let (mut whole, mut bare) = (engine()?, engine()?);
+    let images = read(common)?;
+    let ratio = blocks::compare(
+        common.blocks,
+        images.len(),
+        || images.iter().try_for_each(|jpeg| whole.features_of(jpeg).map(drop).map_err(Into::into)),
+        || images.iter().try_for_each(|jpeg| bare.decode_only(jpeg).and_then(|_| bare.run_models_only()).map_err(Into::into)),
+    )?;
+    let mut result = ratio.json("decode to features", "JPEG decode + bare model runs");
+    result["bench"] = "frame".into();
+    result["pack"] = pack.name().into();
+    result["images"] = images.len().into();
+    result["bar"] = 1.15.into();
+    println!("{result}");
+    Ok(())
+}
+
+/// The images' bytes.
+pub(crate) fn read(common: &Common) -> Result<Vec<Vec<u8>>> {
+    let read = |path| fs::read(path).with_context(|| format!("{} cannot be read", std::path::Path::display(path)));
+    common.images.iter().map(|path| read(path)).collect()
+}

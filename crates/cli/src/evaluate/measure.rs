@@ -1,0 +1,147 @@
+//! Pictures to features to scores: drives `vision` itself, one engine a thread, with a progress bar.
+//!
+//! Must never know: how rates are computed. Invariant: the result does not depend on the number of threads.
+
+use super::pictures::{Pair, Pictures};
+use anyhow::{Context, Result, anyhow};
+use biometrics::{
+    error_rates::{ImpostorPair, Rate},
+    features::Features,
+    score::Metric,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{
+    fs,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+use vision::{Engine, EngineOptions, ExamineOptions, Frame, Pack, Runtime};
+
+/// How a picture becomes features.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Protocol {
+    /// Leave out pictures that the quality gate does not pass at this inter-eye distance in pixels.
+    pub(super) gates: Option<u32>,
+    /// Threads, each with an engine of its own.
+    pub(super) threads: usize,
+}
+
+/// What came of the pictures, in their order.
+pub(super) struct Samples {
+    /// Features, where a face was found and let through.
+    pub(super) features: Vec<Option<Features>>,
+    /// Pictures without a usable face.
+    pub(super) missed: u64,
+}
+
+/// Runs every picture through the pipeline.
+///
+/// # Errors
+/// A picture that cannot be read or decoded, an engine that does not start.
+pub(super) fn samples(pack: &Pack, runtime: &Runtime, pictures: &Pictures, protocol: Protocol) -> Result<Samples> {
+    let total = pictures.all.len();
+    let bar = ProgressBar::new(total as u64).with_message("pictures");
+    bar.set_style(ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta} left")?);
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<Vec<(usize, Option<Features>)>> {
+        let mut engine = Engine::new(runtime, pack, EngineOptions::default())?;
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(picture) = pictures.all.get(index) else { return Ok(done) };
+            let jpeg = fs::read(&picture.path).with_context(|| format!("{} cannot be read", picture.path.display()))?;
+            let features = one(&mut engine, &jpeg, protocol.gates);
+            done.push((index, features.with_context(|| format!("{}", picture.path.display()))?));
+            bar.inc(1);
+        }
+    };
+    let parts: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..protocol.threads.max(1)).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().map(|t| t.join().map_err(|_| anyhow!("a thread panicked"))?).collect::<Result<_>>()
+    })?;
+    bar.finish_and_clear();
+    let mut features: Vec<Option<Features>> = (0..total).map(|_| None).collect();
+    for (index, found) in parts.into_iter().flatten() {
+        features[index] = found;
+    }
+    let missed = features.iter().filter(|found| found.is_none()).count() as u64;
+    Ok(Samples { features, missed })
+}
+
+fn one(engine: &mut Engine, jpeg: &[u8], gates: Option<u32>) -> Result<Option<Features>> {
+    let Some(min_inter_eye_px) = gates else { return Ok(engine.features_of(jpeg)?) };
+    let evidence = engine.examine(&[Frame { jpeg, offset_ms: 0 }], ExamineOptions { min_inter_eye_px })?;
+    let passed = evidence.quality.status == biometrics::GateStatus::Pass;
+    Ok(evidence.features.filter(|_| passed))
+}
+
+/// Scores of all comparisons, with what the bootstrap needs to draw identities again.
+#[derive(Default)]
+pub(super) struct Compared {
+    /// Scores of pairs of one person.
+    pub(super) genuine: Vec<f32>,
+    /// Whose they are, in the same order.
+    pub(super) genuine_identity: Vec<u32>,
+    /// Scores of pairs of two people.
+    pub(super) impostor: Vec<f32>,
+    /// The same pairs with their identities; empty for a list of pairs, which is no full cross-comparison.
+    pub(super) impostor_pairs: Vec<ImpostorPair>,
+    /// Samples per identity.
+    pub(super) samples: Vec<u32>,
+}
+
+impl Compared {
+    /// Every picture with every other.
+    pub(super) fn all(pictures: &Pictures, samples: &Samples, metric: Metric) -> Self {
+        let usable: Vec<(u32, &Features)> = pictures
+            .all
+            .iter()
+            .zip(&samples.features)
+            .filter_map(|(picture, features)| Some((picture.identity, features.as_ref()?)))
+            .collect();
+        let mut compared = Self { samples: vec![0; pictures.identities as usize], ..Self::default() };
+        for (place, (a, first)) in usable.iter().enumerate() {
+            compared.samples[*a as usize] += 1;
+            for (b, second) in &usable[place + 1..] {
+                let score = metric.score(first, second).value();
+                if a == b {
+                    compared.genuine.push(score);
+                    compared.genuine_identity.push(*a);
+                } else {
+                    compared.impostor.push(score);
+                    compared.impostor_pairs.push(ImpostorPair { score, a: *a, b: *b });
+                }
+            }
+        }
+        compared
+    }
+
+    /// The listed pairs alone.
+    pub(super) fn listed(pictures: &Pictures, samples: &Samples, metric: Metric, pairs: &[Pair]) -> Self {
+        let mut compared = Self::default();
+        for pair in pairs {
+            let (Some(first), Some(second)) = (&samples.features[pair.first], &samples.features[pair.second]) else {
+                continue;
+            };
+            let score = metric.score(first, second).value();
+            if pair.genuine {
+                compared.genuine.push(score);
+                compared.genuine_identity.push(pictures.all[pair.first].identity);
+            } else {
+                compared.impostor.push(score);
+            }
+        }
+        compared
+    }
+
+    /// Each identity's own genuine comparisons and how many of them do not match at the threshold.
+    pub(super) fn per_identity(&self, threshold: f64) -> Vec<Rate> {
+        let mut rates = std::collections::BTreeMap::<u32, Rate>::new();
+        for (score, identity) in self.genuine.iter().zip(&self.genuine_identity) {
+            let rate = rates.entry(*identity).or_default();
+            rate.trials += 1;
+            rate.errors += u64::from(f64::from(*score) < threshold);
+        }
+        rates.into_values().collect()
+    }
+}

@@ -1,0 +1,56 @@
+//! Running other programs: one way to call them from the workspace's root, one way to fail.
+
+use crate::places;
+use anyhow::{Context, Result, bail};
+use std::{
+    ffi::OsStr,
+    process::{Command, Stdio},
+};
+
+/// A program about to be run from the repository's root.
+pub(crate) struct Tool(Command);
+
+impl Tool {
+    /// Names the program.
+    pub(crate) fn new(program: impl AsRef<OsStr>) -> Self {
+        let mut command = Command::new(program);
+        command.current_dir(places::root());
+        Self(command)
+    }
+    /// One argument.
+    pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.0.arg(arg);
+        self
+    }
+    /// Several arguments.
+    pub(crate) fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.0.args(args);
+        self
+    }
+    /// Runs it with our own output; a status other than 0 is an error that names the call.
+    pub(crate) fn run(mut self) -> Result<()> {
+        let status = self.0.status().with_context(|| format!("cannot start {:?}", self.0.get_program()))?;
+        if !status.success() {
+            bail!("{:?} ended with {status}", self.0);
+        }
+        Ok(())
+    }
+    /// Runs it and returns stdout; on failure the error holds what it printed.
+    pub(crate) fn output(mut self) -> Result<String> {
+        let output = self.0.stdin(Stdio::null()).output().with_context(|| format!("cannot start {:?}", self.0))?;
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            bail!("{:?} ended with {}:\n{stdout}{}", self.0, output.status, String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(stdout)
+    }
+    /// The command itself, for callers that read its output while it runs.
+    pub(crate) fn into_command(self) -> Command {
+        self.0
+    }
+}
+
+/// Says one line of progress.
+pub(crate) fn say(line: &str) {
+    println!("xtask: {line}");
+}

@@ -1,0 +1,33 @@
+//! What demo, tests and benches stand on: model packs, the ONNX Runtime, portraits, built programs.
+
+use crate::{
+    command::{self, Tool},
+    pack::{self, Arguments, Name},
+    places,
+    tally::Tally,
+};
+use anyhow::Result;
+
+/// Makes every pack that can be made here; `base` must succeed. Returns their names, the best one last.
+pub(crate) fn packs(tally: &mut Tally) -> Result<Vec<&'static str>> {
+    pack::run(&Arguments::new(Name::Base, false))?;
+    let mut made = vec!["base"];
+    let standard = places::target().join("packs/standard/pack.toml").exists();
+    if !standard && !places::root().join("../shared/models").is_dir() {
+        tally.skip(
+            "standard",
+            "no ../shared/models; `cargo xtask pack standard --source DIR` makes it from files of your own",
+        );
+        return Ok(made);
+    }
+    pack::run(&Arguments::new(Name::Standard, true))?;
+    pack::run(&Arguments::new(Name::Standard, false))?;
+    made.push("standard");
+    Ok(made)
+}
+
+/// Builds every program of the workspace; tests and demo start them as processes.
+pub(crate) fn programs() -> Result<()> {
+    command::say("building the programs (the first time takes several minutes)");
+    Tool::new("cargo").args(["build", "--locked", "--workspace", "--bins"]).run()
+}

@@ -1,0 +1,61 @@
+//! `cargo xtask test`: everything that proves the project, closed by one line of counts.
+
+use crate::{command::Tool, places, prepare, tally::Tally};
+use anyhow::{Context, Result};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    process::Stdio,
+};
+
+/// Prepares packs and programs, runs every part, prints `countersign: N passed, N failed, N skipped`.
+pub(crate) fn run() -> Result<()> {
+    let mut tally = Tally::default();
+    let packs = prepare::packs(&mut tally)?;
+    prepare::programs()?;
+    fs::create_dir_all(places::target().join("test-logs"))?;
+    rust(&mut tally)?;
+    for pack in packs {
+        let demo = Tool::new(places::target().join("debug/demo")).args(["--pack", pack]);
+        tally.part(&format!("demo on {pack}"), logged(demo, &format!("demo-{pack}"), &mut |_| ()).map(|_| ()));
+    }
+    tally.close()
+}
+
+fn rust(tally: &mut Tally) -> Result<()> {
+    let tool = Tool::new("cargo").args(["test", "--locked", "--workspace", "--no-fail-fast", "--", "--show-output"]);
+    let before = format!("{tally:?}");
+    let ended = logged(tool, "rust", &mut |line| tally.read(line));
+    if format!("{tally:?}") == before {
+        // Nothing was counted: the harness did not come as far as running a test.
+        tally.part("cargo test", ended);
+    }
+    Ok(())
+}
+
+/// Runs a tool, keeps its whole output in `target/test-logs/<name>.log`, shows what matters, and prints the tail on failure.
+fn logged(tool: Tool, name: &str, read: &mut dyn FnMut(&str)) -> Result<()> {
+    let path = places::target().join("test-logs").join(format!("{name}.log"));
+    let mut log = fs::File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+    let both = log.try_clone()?;
+    let mut child = tool.into_command().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(both).spawn()?;
+    let stdout = child.stdout.take().context("no stdout")?;
+    for line in BufReader::new(stdout).lines() {
+        let line = line?;
+        writeln!(log, "{line}")?;
+        read(&line);
+        let shown =
+            ["test result", "failures:", "skipped:", "demo:", "  ok ", "  no "].iter().any(|p| line.starts_with(p));
+        if shown || line.ends_with("FAILED") {
+            println!("{line}");
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+        let lines: Vec<&str> = text.lines().collect();
+        println!("{}", lines[lines.len().saturating_sub(120)..].join("\n"));
+        anyhow::bail!("{name} ended with {status}; the whole log is {}", path.display());
+    }
+    Ok(())
+}
