@@ -28,3 +28,17 @@ pub fn signal() -> CancellationToken {
     }
     token
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, id};
+
+    #[tokio::test]
+    async fn sigterm_cancels_the_token_and_does_not_kill() {
+        let token = signal();
+        assert!(!token.is_cancelled());
+        assert!(Command::new("kill").args(["-TERM", &id().to_string()]).status().unwrap().success());
+        token.cancelled().await;
+    }
+}
