@@ -278,16 +278,4 @@ impl Store {
         let now = now_ms(&mut conn).await?;
         load(&mut conn, tenant, id, now).await
     }
-
-    /// Whose challenge this is: only for the bearer of a capture token whose MAC was checked, which names no tenant.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    pub async fn capture_tenant(&self, id: ChallengeId) -> Result<Option<TenantId>, StoreError> {
-        let sql = "-- challenges.capture_tenant
-            SELECT tenant FROM challenges WHERE id = $1";
-        let tenant: Option<Uuid> =
-            sqlx::query_scalar(sql).bind(id.uuid()).fetch_optional(&mut *self.read().await?).await?;
-        Ok(tenant.map(TenantId::new))
-    }
 }

@@ -3,8 +3,9 @@
 //! never fails half-way for a lock, and is durable (`synchronous=FULL`) when its commit returns.
 
 use crate::{StoreError, migrate};
+use ring::rand::{SecureRandom as _, SystemRandom};
 use sqlx::{
-    Sqlite, SqliteConnection, SqlitePool, Transaction,
+    Connection as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
     pool::PoolConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -14,6 +15,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use uuid::{Builder, Uuid};
 
 /// Caps that the store keeps (CONTRACT "Strikes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +140,14 @@ pub(crate) async fn now_ms(conn: &mut SqliteConnection) -> Result<i64, StoreErro
     Ok(sqlx::query_scalar(sql).fetch_one(conn).await?)
 }
 
+/// A fresh random id, version 4.
+pub(crate) fn make_id() -> Result<Uuid, StoreError> {
+    let mut bytes = [0; 16];
+    let no_randomness = |_| sqlx::Error::Io(std::io::Error::other("the system gives no randomness"));
+    SystemRandom::new().fill(&mut bytes).map_err(no_randomness)?;
+    Ok(Builder::from_random_bytes(bytes).into_uuid())
+}
+
 fn pool(connections: u32, config: &StoreConfig) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
@@ -145,6 +155,9 @@ fn pool(connections: u32, config: &StoreConfig) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        // A full disk or an I/O error makes SQLite roll back by itself; sqlx then believes for good that a transaction
+        // is open. Such a connection is replaced.
+        .before_acquire(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }))
 }
 
 fn connect_options(config: &StoreConfig) -> SqliteConnectOptions {

@@ -5,7 +5,7 @@
 use crate::{
     AuditBody, Checkpoint, SealedRow, Store, StoreError, audit,
     codes::{self, read_hash, read_u32},
-    door::now_ms,
+    door::{make_id, now_ms},
     failpoint,
     leases::{self, Abandon},
     receipts, references,
@@ -105,7 +105,7 @@ pub(crate) async fn erase_row(
     }
     let revoked = receipts::invalidate_user(conn, erase.tenant, erase.user).await?;
     let erased = Erased {
-        deletion_id: Uuid::new_v4(),
+        deletion_id: make_id()?,
         tenant: erase.tenant,
         user: erase.user.clone(),
         reference_id: row.id,
@@ -197,7 +197,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Deletions without a proof, oldest first, at most `limit`. A janitor checkpoints for them; those `replaced` it may
+    /// Deletions without a proof, newest first, at most `limit`. A janitor checkpoints for them; those `replaced` it may
     /// then mark proved, the others wait for their caller to ask again.
     ///
     /// # Errors
@@ -205,7 +205,7 @@ impl Store {
     pub async fn pending_deletions(&self, limit: u32) -> Result<Vec<Erased>, StoreError> {
         let sql = "-- erasure.pending
             SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms FROM deletions
-            WHERE proved_at_ms IS NULL ORDER BY deleted_at_ms, id LIMIT $1";
+            WHERE proved_at_ms IS NULL ORDER BY deleted_at_ms DESC, id LIMIT $1";
         let rows = sqlx::query(sql).bind(i64::from(limit)).fetch_all(&mut *self.read().await?).await?;
         rows.iter().map(Erased::read).collect()
     }

@@ -18,6 +18,7 @@ mod failpoint;
 mod keys;
 mod leases;
 mod migrate;
+mod opening;
 mod outcomes;
 mod receipts;
 mod references;
@@ -28,7 +29,7 @@ mod tenants;
 #[cfg(test)]
 mod tests;
 
-pub use attempts::{AttemptRow, AttemptState, OpenAttempt, OpenRefused, OpenResult, Opened};
+pub use attempts::{AttemptRow, AttemptState};
 pub use audit::{AuditBody, AuditEntry, Chain};
 pub use challenges::{ChallengeRow, CreateResult, Idempotency, NewChallenge};
 pub use checkpoint::Checkpoint;
@@ -38,6 +39,7 @@ pub use error::StoreError;
 pub use failpoint::failpoint;
 pub use keys::{ApiKeyRow, NewApiKey};
 pub use leases::ReleaseResult;
+pub use opening::{OpenAttempt, OpenRefused, OpenResult, Opened};
 pub use outcomes::{LiveReceipt, RecordOutcome, RecordResult, Recorded};
 pub use receipts::RevokeResult;
 pub use references::SealedRow;

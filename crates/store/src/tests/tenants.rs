@@ -1,0 +1,109 @@
+//! Tenants, keys and the isolation between tenants.
+
+use super::*;
+use crate::NewApiKey;
+use std::os::unix::fs::PermissionsExt as _;
+
+fn key(tenant: TenantId, key_id: &str) -> NewApiKey {
+    NewApiKey { key_id: key_id.into(), tenant, mac: [9; 32], expires_at_ms: None }
+}
+
+#[tokio::test]
+async fn a_tenant_reads_back_and_its_id_is_taken() {
+    let f = Fixture::new().await;
+    let stored = f.store.tenant(f.tenant).await.unwrap().unwrap();
+    let new = new_tenant(f.tenant);
+    assert_eq!((&stored.name, stored.test, &stored.policy), (&new.name, true, &new.policy));
+    assert_eq!(stored.secrets, new.secrets);
+    assert!(matches!(f.store.create_tenant(new).await, Err(StoreError::Exists("tenant"))));
+    assert_eq!(f.store.tenants().await.unwrap().len(), 1);
+    let stricter = Policy { max_attempts: 1, ..Policy::testing() };
+    assert!(f.store.put_policy(f.tenant, &stricter, AuditBody::default()).await.unwrap());
+    assert_eq!(f.store.tenant(f.tenant).await.unwrap().unwrap().policy, stricter);
+    assert!(!f.store.put_policy(TenantId::new(make_id().unwrap()), &stricter, AuditBody::default()).await.unwrap());
+    assert_eq!(f.store.audit_count(f.tenant, "policy.changed").await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn expired_and_revoked_keys_say_so() {
+    let f = Fixture::new().await;
+    let now = f.store.now_ms().await.unwrap();
+    for (id, expires_at_ms) in [("good", Some(now + 60_000)), ("old", Some(now - 1)), ("forever", None)] {
+        f.store.add_api_key(NewApiKey { expires_at_ms, ..key(f.tenant, id) }, AuditBody::default()).await.unwrap();
+    }
+    let flags = async |id: &str| {
+        let row = f.store.api_key(id).await.unwrap().unwrap();
+        (row.expired, row.revoked)
+    };
+    assert_eq!(flags("good").await, (false, false));
+    assert_eq!(flags("old").await, (true, false));
+    assert_eq!(flags("forever").await, (false, false));
+    assert!(f.store.revoke_api_key(f.tenant, "good", AuditBody::default()).await.unwrap());
+    assert!(!f.store.revoke_api_key(f.tenant, "good", AuditBody::default()).await.unwrap(), "only once");
+    assert_eq!(flags("good").await, (false, true));
+    assert!(f.store.api_key("none").await.unwrap().is_none());
+    assert_eq!(f.store.list_api_keys(f.tenant).await.unwrap().len(), 3);
+    let again = f.store.add_api_key(key(f.tenant, "good"), AuditBody::default()).await;
+    assert!(matches!(again, Err(StoreError::Exists("api key"))));
+}
+
+#[tokio::test]
+async fn another_tenants_things_look_like_nothing() {
+    let f = Fixture::new().await;
+    let other = TenantId::new(make_id().unwrap());
+    f.store.create_tenant(new_tenant(other)).await.unwrap();
+    f.enroll("alice", 1).await;
+    f.store.add_api_key(key(f.tenant, "k"), AuditBody::default()).await.unwrap();
+    let challenge = f.challenge("alice", Purpose::Verify).await;
+    let opened = f.open(&challenge).await;
+
+    assert!(f.store.challenge(other, challenge.id).await.unwrap().is_none());
+    assert!(f.store.challenge(f.tenant, challenge.id).await.unwrap().is_some(), "control");
+    let open = OpenAttempt { tenant: other, ..open_of(&challenge) };
+    assert_eq!(f.refused(open).await, OpenRefused::UnknownChallenge);
+    assert!(f.store.attempts(other, challenge.id).await.unwrap().is_empty());
+    assert!(f.store.reference(other, &user("alice")).await.unwrap().is_none());
+    assert_eq!(f.store.erase(other, &user("alice"), "x").await.unwrap(), crate::EraseResult::NoReference);
+    assert!(!f.store.revoke_api_key(other, "k", AuditBody::default()).await.unwrap());
+    f.record(outcome(&opened, Settlement::Reset)).await;
+    let revoke = async |tenant| f.store.revoke_receipt(tenant, opened.jti, AuditBody::default()).await.unwrap();
+    assert_eq!(revoke(other).await, crate::RevokeResult::Unknown);
+    assert_eq!(revoke(f.tenant).await, crate::RevokeResult::Revoked, "control");
+    assert_eq!(revoke(f.tenant).await, crate::RevokeResult::AlreadyInvalid);
+    assert!(f.store.audit_count(other, "attempt.decided").await.unwrap() == 0);
+}
+
+#[tokio::test]
+async fn the_files_are_private_to_this_user() {
+    let f = Fixture::new().await;
+    f.challenge("alice", Purpose::Enroll).await;
+    for path in f.files() {
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{path:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_edited_or_newer_schema_is_refused() {
+    let f = Fixture::new().await;
+    f.store.ping().await.unwrap();
+    f.sql(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+           VALUES (9999, 'later', 1, x'00', 0)",
+    )
+    .await;
+    f.store.close().await;
+    assert!(matches!(Store::open(config(&f.dir)).await, Err(StoreError::Schema(_))));
+}
+
+#[tokio::test]
+async fn debug_shows_no_secret() {
+    let f = Fixture::new().await;
+    let reference = f.enroll("alice", 0xab).await;
+    let challenge = f.challenge("alice", Purpose::Verify).await;
+    let text = format!("{challenge:?} {reference:?} {:?} {:?}", f.open(&challenge).await, key(f.tenant, "k"));
+    // 0xab of the reference's bytes, 4 of the nonce, 9 of the MAC.
+    for secret in ["171", "4, 4", "9, 9"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+}
