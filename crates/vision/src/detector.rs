@@ -137,14 +137,14 @@ impl Detector {
         self.raw.clear();
         let (numbers, logits) = (self.model.output(0), self.model.output(1));
         let anchors = numbers.chunks_exact(NUMBERS).zip(logits).zip(&self.anchors);
-        for ((n, logit), anchor) in anchors {
-            let score = sigmoid(*logit);
-            if score > threshold {
+        let floor = (threshold / (1.0 - threshold)).ln();
+        for ((n, &logit), anchor) in anchors {
+            if logit > floor {
                 let at = |i: usize| (n[i] / SIDE as f32 + anchor.0, n[i + 1] / SIDE as f32 + anchor.1);
                 let ((x, y), (w, h)) = (at(0), (n[2] / SIDE as f32, n[3] / SIDE as f32));
                 let ((rx, ry), (lx, ly)) = (at(4), at(6));
                 let numbers = [x - w / 2.0, y - h / 2.0, x + w / 2.0, y + h / 2.0, rx, ry, lx, ly];
-                self.raw.push(Raw { score, numbers, taken: false });
+                self.raw.push(Raw { score: sigmoid(logit), numbers, taken: false });
             }
         }
         self.raw.sort_by(|a, b| b.score.total_cmp(&a.score));

@@ -198,7 +198,7 @@ fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, PackFault> {
 struct CalibrationFile {
     recogniser_sha256: String,
     feature_space: String,
-    metric: Metric,
+    metric: Option<Metric>,
     operating_points: Vec<OperatingPoint>,
 }
 
@@ -214,7 +214,7 @@ fn read_calibration(dir: &Path, manifest: &Manifest) -> Result<(CalibrationTable
     let file: CalibrationFile = serde_json::from_slice(&bytes).map_err(|e| at(PackFault::Calibration(e)))?;
     let bound = file.recogniser_sha256 == recogniser.sha256
         && file.feature_space == manifest.feature_space
-        && file.metric == recogniser.metric;
+        && file.metric.is_none_or(|metric| metric == recogniser.metric);
     if !bound {
         return Err(at(PackFault::CalibrationOfAnother));
     }

@@ -59,7 +59,7 @@ impl Similarity {
     /// Whether it can be inverted without losing all precision.
     pub(crate) fn is_usable(&self) -> bool {
         let scale = self.scale();
-        scale > 1e-4 && scale < 1e4 && self.tx.is_finite() && self.ty.is_finite()
+        scale > 1e-3 && scale < 1e3 && self.tx.abs() < 1e5 && self.ty.abs() < 1e5
     }
 
     pub(crate) fn inverse(&self) -> Self {
