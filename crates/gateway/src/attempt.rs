@@ -157,10 +157,16 @@ impl Gateway {
                 mode: opened.challenge.mode,
                 reference,
             }),
-            RecordResult::LeaseLost => Err(Reason::DeadlineExceeded),
+            RecordResult::LeaseLost => Err(self.lease_lost(&opened)),
             RecordResult::AlreadyAccepted => Err(Reason::ChallengeSpent),
             RecordResult::ReferenceExists => Err(Reason::ReferenceExists),
         }
+    }
+
+    /// The lease ended before its outcome was written, so there is none. Asked again, T1 says what came between.
+    fn lease_lost(&self, opened: &Opened) -> Reason {
+        tracing::warn!(challenge = %opened.challenge.id, "an outcome came after its lease had ended");
+        if self.clock.now_ms() < opened.lease_until_ms { Reason::UnavailableDatabase } else { Reason::DeadlineExceeded }
     }
 
     /// No decision was made: the lease is given back, unless the time was the caller's to set and it ran out.

@@ -1,1 +1,13 @@
-//! Placeholder
+//! The gateway over real TLS, gRPC and JSON, on a real database, with a stand-in for the worker at the other end of a real
+//! mTLS connection. What needs models and keys is tested end to end in `tests/`.
+
+mod attempts;
+mod credentials;
+mod drain;
+mod erasure;
+mod fronts;
+mod house;
+mod http;
+mod limits;
+mod peer;
+mod tenancy;
