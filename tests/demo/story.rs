@@ -87,7 +87,7 @@ pub(crate) async fn tell(cluster: &Cluster, checks: &mut Checks) -> Result<Told>
     let gone = bank.verify_user(USER, again.clone()).await;
     checks.check("after deletion: NOT_FOUND NO_REFERENCE", refused(gone, "NO_REFERENCE"));
 
-    cluster.gateway_command(&["key", "revoke", &neighbour.key_id])?;
+    cluster.gateway_command(&["key", "revoke", "--tenant", &neighbour.id, &neighbour.key_id])?;
     let revoked = bank.with(&neighbour.api_key).create_challenge(caller::challenge(USER, v1::Purpose::Enroll)).await;
     checks.check("a revoked API key: UNAUTHENTICATED", refused(revoked, "UNAUTHENTICATED"));
 
