@@ -6,7 +6,7 @@ use crate::{Client, ClientError, error::Failure};
 use backon::{ExponentialBuilder, Retryable as _};
 use std::{future::Future, time::Duration};
 use tokio::time::{Instant, timeout_at};
-use tonic::{Request, Response, Status, transport::Channel};
+use tonic::{Code, Request, Response, Status, transport::Channel};
 use wire::v1::verification_service_client::VerificationServiceClient;
 
 /// Whether a call may be sent again when nobody answered it, so that it may have been served already.
@@ -50,7 +50,11 @@ impl Client {
             .when(|failure| failure.invites_retry() || (failure.is_transport() && unanswered == Unanswered::Repeat))
             .adjust(|failure, delay| wait(failure, delay, deadline));
         match timeout_at(deadline, answered).await {
-            Ok(answer) => answer.map_err(|failure| ClientError::Service(Box::new(failure))),
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(failure)) if failure.status == Code::DeadlineExceeded => Err(ClientError::Deadline),
+            // The channel runs on the same deadline, and may notice it first, as CANCELLED.
+            Ok(Err(failure)) if failure.reason.is_none() && Instant::now() >= deadline => Err(ClientError::Deadline),
+            Ok(Err(failure)) => Err(ClientError::Service(Box::new(failure))),
             Err(_) => Err(ClientError::Deadline),
         }
     }
