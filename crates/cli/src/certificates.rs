@@ -4,7 +4,9 @@
 //! Invariant: keys are ECDSA P-256 (OpenSSL reads them), files with keys are 0600.
 
 use anyhow::{Context, Result};
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
 use std::{
     fs::{DirBuilder, OpenOptions},
     io::Write,

@@ -1,22 +1,73 @@
-//! The `countersign` command: one file per subcommand.
+//! The `countersign` command: keys, a development cluster, receipts checked offline, packs, evaluations.
+//!
+//! Exit status: 0 done, 1 refused (the thing was looked at and is not good), 2 the question could not be asked (usage, a file
+//! that does not read, a process that does not start). Results go to standard output, everything else to standard error.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command speaks to a terminal")]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise"))]
 
 mod certificates;
+mod completions;
+mod dev;
 mod evaluate;
+mod keys;
+mod outcome;
+mod pack;
+mod receipt;
 
-use anyhow::Result;
-use clap::Parser;
+use clap::{Parser, Subcommand};
+use outcome::Outcome;
+use std::process::ExitCode;
 
-/// Biometric step-up verification: development cluster, keys, offline receipt checks, packs, evaluation.
-#[derive(Debug, Parser)]
-#[command(name = "countersign", version)]
-enum Command {
-    /// Measure error rates on pictures of your own.
+/// Biometric step-up verification at the moment of a high-risk action.
+#[derive(Parser)]
+#[command(name = "countersign", version, after_help = EXIT_STATUS)]
+struct Arguments {
     #[command(subcommand)]
-    Evaluate(evaluate::Evaluate),
+    command: Command,
 }
 
-fn main() -> Result<()> {
-    match Command::parse() {
-        Command::Evaluate(evaluate) => evaluate::run(&evaluate),
+const EXIT_STATUS: &str = "Exit status: 0 done, 1 refused, 2 usage or a file that does not read.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make keys, signed key sets and certificates.
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Run a gateway and a worker in one process, with a test tenant, for development.
+    Dev(dev::Dev),
+    /// Check or show receipts and deletion proofs, offline.
+    #[command(subcommand)]
+    Receipt(receipt::Receipt),
+    /// Check or describe a model pack.
+    #[command(subcommand)]
+    Pack(pack::Pack),
+    /// Measure error rates (ISO/IEC 19795-1).
+    #[command(subcommand)]
+    Evaluate(evaluate::Evaluate),
+    /// Print a shell's completions.
+    Completions(completions::Completions),
+}
+
+impl Command {
+    fn run(self) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Keys(keys) => keys.run(),
+            Self::Dev(dev) => dev.run(),
+            Self::Receipt(receipt) => receipt.run(),
+            Self::Pack(pack) => pack.run(),
+            Self::Evaluate(evaluate) => evaluate::run(&evaluate).map(|()| Outcome::Done),
+            Self::Completions(completions) => completions.run(),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command.run() {
+        Ok(outcome) => outcome.into(),
+        Err(error) => {
+            eprintln!("countersign: {error:#}");
+            ExitCode::from(2)
+        }
     }
 }

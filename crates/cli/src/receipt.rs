@@ -1,0 +1,86 @@
+//! `countersign receipt verify|evidence|verify-proof|inspect`: what a relying party checks, without a network.
+//!
+//! Must never know: private keys. Invariant: only `inspect` shows claims that nobody checked, and it says so.
+
+mod check;
+mod inspect;
+
+use crate::outcome::Outcome;
+use anyhow::Context as _;
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::PathBuf,
+};
+
+/// Check or show receipts and deletion proofs, offline.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Receipt {
+    /// Check an accepting receipt before the action it is about (`authorize`), or an enrollment receipt.
+    Verify(check::Verify),
+    /// Check who signed a receipt or refusal, whatever its time and verdict, for a dispute.
+    Evidence(check::Evidence),
+    /// Check a deletion proof.
+    VerifyProof(check::VerifyProof),
+    /// Show header and claims WITHOUT checking anything.
+    Inspect(inspect::Inspect),
+}
+
+impl Receipt {
+    /// Does what was asked.
+    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Verify(verify) => verify.run(),
+            Self::Evidence(evidence) => evidence.run(),
+            Self::VerifyProof(proof) => proof.run(),
+            Self::Inspect(inspect) => inspect.run(),
+        }
+    }
+}
+
+/// A token as the caller names it: `-` for standard input, a file, or the compact token itself.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Token {
+    /// File with the token, `-` for standard input, or the token itself.
+    token: String,
+}
+
+impl Token {
+    fn read(&self) -> anyhow::Result<String> {
+        let text = if self.token == "-" {
+            let mut text = String::new();
+            io::stdin().read_to_string(&mut text).context("standard input does not read")?;
+            text
+        } else if self.token.matches('.').count() == 2 && self.token.starts_with("eyJ") {
+            self.token.clone()
+        } else {
+            fs::read_to_string(&self.token).with_context(|| format!("{} does not read", self.token))?
+        };
+        Ok(text.trim().to_owned())
+    }
+}
+
+/// Which keys are trusted.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Trust {
+    /// Key set document, as published by the gateway.
+    #[arg(long, value_name = "FILE")]
+    jwks: PathBuf,
+    /// Thumbprint of the root key, pinned once, or a file that holds it.
+    #[arg(long, value_name = "THUMBPRINT")]
+    root: String,
+    /// Issuer whose tokens are expected.
+    #[arg(long, value_name = "URL")]
+    issuer: String,
+}
+
+impl Trust {
+    /// The trusted keys, or why the document is refused.
+    fn keys(&self) -> anyhow::Result<Result<receipt::TrustedKeys, receipt::Refused>> {
+        let document =
+            fs::read_to_string(&self.jwks).with_context(|| format!("{} does not read", self.jwks.display()))?;
+        let root = fs::read_to_string(&self.root).unwrap_or_else(|_| self.root.clone());
+        let pin = receipt::Pin { issuer: &self.issuer, root_thumbprint: root.trim() };
+        Ok(receipt::TrustedKeys::from_document(&document, pin))
+    }
+}
