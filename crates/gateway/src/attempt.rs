@@ -104,6 +104,7 @@ impl Gateway {
             Ok(decided) => decided,
             Err(reason) => return Err(self.give_back(&opened, reason).await),
         };
+        store::failpoint("worker.answered");
         self.record(opened, decided, abandoned).await
     }
 

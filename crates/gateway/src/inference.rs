@@ -35,6 +35,8 @@ const SHAVE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_m
 const PROBE: Duration = Duration::from_secs(2);
 /// Flow-control window: a whole capture without waiting for the peer's credit.
 const WINDOW_BYTES: u32 = 16 << 20;
+/// How much earlier than asked a timer of the transport may be seen to ring.
+const TIMER_SLACK: Duration = Duration::from_millis(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// A connection to one worker, ready for a call.
@@ -158,6 +160,7 @@ impl Inference {
             // The last one gets the request itself: a capture is copied only where a further worker may need it.
             let Some(message) = (if at == last { request.take() } else { request.clone() }) else { break };
             let Some(allowed) = self.allowance(deadline) else { return Err(Reason::DeadlineExceeded) };
+            let ends = self.clock.monotonic() + allowed;
             let mut message = Request::new(message);
             message.set_timeout(allowed);
             let answer = tokio::time::timeout(allowed, send(worker.client.clone(), message)).await;
@@ -168,6 +171,10 @@ impl Inference {
                 }
                 Err(status) => match judge(&status) {
                     Failed::Refused(reason) => return Err(reason),
+                    // The transport's own timer may win the race against ours, in words of its own.
+                    Failed::Away(_) if self.clock.monotonic() + TIMER_SLACK >= ends => {
+                        return Err(Reason::DeadlineExceeded);
+                    }
                     Failed::Away(reason) => {
                         self.rest(worker, &status);
                         away = reason;

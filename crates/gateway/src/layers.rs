@@ -70,3 +70,25 @@ pub(crate) fn deadline(fault: DeadlineFault, grpc: bool) -> http::Response<Body>
 pub(crate) async fn unknown_route(request: Request) -> Response {
     refusal(&Reason::UnknownRoute, is_grpc(request.headers()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{Router, middleware, routing::get};
+    use http::header::CONTENT_TYPE;
+    use tower::ServiceExt as _;
+
+    #[tokio::test]
+    async fn a_panic_is_answered_as_internal_in_the_callers_protocol() {
+        async fn panics() {
+            panic!("on purpose");
+        }
+        let router = Router::new().route("/", get(panics)).layer(middleware::from_fn(catch_panic));
+        let json = Request::get("/").body(Body::empty()).unwrap();
+        assert_eq!(router.clone().oneshot(json).await.unwrap().status(), 500);
+        let grpc = Request::get("/").header(CONTENT_TYPE, "application/grpc").body(Body::empty()).unwrap();
+        let answer = router.oneshot(grpc).await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.headers()["grpc-status"].as_bytes()), (200, &b"13"[..]));
+        assert!(answer.headers().contains_key("grpc-status-details-bin"), "a reason of ours, not the codec's");
+    }
+}

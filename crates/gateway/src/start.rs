@@ -15,7 +15,7 @@ use crate::{
     ledger::Ledger,
 };
 use axum::{Router, middleware};
-use custody::{SecretFile, Signer};
+use custody::Signer;
 use service::{
     Clock, Readiness, admin_port,
     deadline::DeadlineLayer,
@@ -76,10 +76,8 @@ pub async fn start(config: Config, clock: Clock, shutdown: CancellationToken) ->
 
 /// Opens what the use cases stand on.
 async fn open(config: &Config, clock: Clock) -> Result<Gateway, GatewayError> {
-    let credentials = Credentials {
-        pepper: MacKey::new(&SecretFile::open(&config.keys.pepper)?),
-        capture: MacKey::new(&SecretFile::open(&config.keys.capture)?),
-    };
+    let credentials =
+        Credentials { pepper: MacKey::open(&config.keys.pepper)?, capture: MacKey::open(&config.keys.capture)? };
     let ledger = Ledger::new(Signer::open(&config.keys.ledger)?, &config.public_url);
     let inference = Inference::new(&config.inference, clock.clone())?;
     Ok(Gateway {

@@ -10,7 +10,6 @@ use crate::{
     random,
 };
 use biometrics::{Policy, TenantId};
-use custody::SecretFile;
 use secrecy::SecretString;
 use service::Clock;
 use std::time::Duration;
@@ -55,7 +54,7 @@ impl Register {
     /// [`GatewayError`] where one of them does not open.
     pub async fn open(config: &Config, clock: Clock) -> Result<Self, GatewayError> {
         Ok(Self {
-            pepper: MacKey::new(&SecretFile::open(&config.keys.pepper)?),
+            pepper: MacKey::open(&config.keys.pepper)?,
             inference: Inference::new(&config.inference, clock.clone())?,
             store: Store::open(StoreConfig::at(&config.store.path)).await?,
             clock,

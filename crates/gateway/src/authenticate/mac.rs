@@ -2,8 +2,10 @@
 //!
 //! Must never know: what is authenticated. Invariant: a key is 32 bytes and never leaves this type.
 
+use custody::{CustodyError, SecretFile};
 use ring::hmac;
 use secrecy::{ExposeSecret as _, SecretBox};
+use std::path::Path;
 
 /// Bytes of a MAC.
 pub(crate) const MAC_BYTES: usize = 32;
@@ -12,7 +14,15 @@ pub(crate) const MAC_BYTES: usize = 32;
 pub(crate) struct MacKey(hmac::Key);
 
 impl MacKey {
-    /// Takes the 32 bytes of a secret file.
+    /// Reads the key from its secret file.
+    ///
+    /// # Errors
+    /// As [`SecretFile::open`].
+    pub(crate) fn open(path: &Path) -> Result<Self, CustodyError> {
+        SecretFile::open(path).map(|secret| Self::new(&secret))
+    }
+
+    /// Takes the 32 bytes of a secret.
     pub(crate) fn new(secret: &SecretBox<[u8; 32]>) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret()))
     }
