@@ -194,6 +194,7 @@ impl Store {
         }
         audit::append(&mut tx, erased.tenant, "deletion.proved", erased.body(AuditBody::default())).await?;
         tx.commit().await?;
+        failpoint("erase.after_proved");
         Ok(true)
     }
 

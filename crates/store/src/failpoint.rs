@@ -1,11 +1,12 @@
 //! Named places where a kill test ends the process. Owns the reading of `COUNTERSIGN_FAILPOINT`. Must never know: what
-//! happens around them. Invariant: without the feature `failpoints` a call is nothing.
+//! happens around them. Invariant: a release build holds none of this, whatever features it is built with; a test of the
+//! built programs looks for the name.
 
 /// Aborts the process when `COUNTERSIGN_FAILPOINT` is `name`, or `name:N` at the N-th hit (from 1).
 ///
-/// Places: `t1.before_commit`, `t1.after_commit`, `t2.before_commit`, `t2.after_commit`, `erase.before_commit`,
-/// `erase.after_commit`, `erase.after_checkpoint`.
-#[cfg(feature = "failpoints")]
+/// Places: `t1.before_commit`, `t1.after_commit`, `worker.answered`, `t2.before_commit`, `t2.after_commit`,
+/// `erase.before_commit`, `erase.after_commit`, `erase.after_checkpoint`, `erase.after_proved`.
+#[cfg(debug_assertions)]
 pub fn failpoint(name: &str) {
     use std::sync::{
         LazyLock,
@@ -25,6 +26,6 @@ pub fn failpoint(name: &str) {
     }
 }
 
-/// Does nothing: the feature `failpoints` is off.
-#[cfg(not(feature = "failpoints"))]
+/// Does nothing: this is a release build.
+#[cfg(not(debug_assertions))]
 pub const fn failpoint(_name: &str) {}

@@ -42,7 +42,7 @@ async fn a_deletion_that_died_before_its_proof_is_found_again() {
     assert!(g.store.deletion_proved(erased.deletion_id, checkpoint).await.unwrap());
 }
 
-#[cfg(feature = "failpoints")]
+#[cfg(debug_assertions)]
 mod killed {
     //! A real process that ends at a failpoint: this test binary runs itself again as its own victim.
 
