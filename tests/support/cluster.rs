@@ -119,7 +119,15 @@ impl Cluster {
         let folder = tempfile::tempdir()?;
         let dir = folder.path();
         cli(&["keys", "init", &text(&dir.join("keys")), "--public-url", PUBLIC_URL])?;
-        cli(&["keys", "certificates", &text(&dir.join("tls")), "--public-name", "localhost", "--public-name", "127.0.0.1"])?;
+        cli(&[
+            "keys",
+            "certificates",
+            &text(&dir.join("tls")),
+            "--public-name",
+            "localhost",
+            "--public-name",
+            "127.0.0.1",
+        ])?;
         fs::create_dir(dir.join("data"))?;
         let workers: Vec<Process> =
             (0..options.workers).map(|number| start_worker(dir, &options, number)).collect::<Result<_>>()?;
@@ -184,7 +192,8 @@ impl Cluster {
     }
 }
 
-const PUBLIC_URL: &str = "https://countersign.test";
+/// Public base address of test clusters; issuers are below it.
+pub const PUBLIC_URL: &str = "https://countersign.test";
 
 /// Runs the `countersign` command and returns its standard output.
 ///
@@ -201,7 +210,12 @@ pub fn cli(args: &[&str]) -> Result<String> {
 pub fn output(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {command:?}"))?;
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(output.status.success(), "{command:?}: {}\n{stdout}{}", output.status, String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "{command:?}: {}\n{stdout}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
     Ok(stdout)
 }
 
@@ -239,7 +253,8 @@ fn start_gateway(dir: &Path, options: &Options, workers: &[SocketAddr]) -> Resul
              [store]\npath = \"{data}/countersign.sqlite\"\n\
              [keys]\nledger = \"{keys}/gateway/ledger.pem\"\npepper = \"{keys}/gateway/pepper\"\ncapture = \"{keys}/gateway/capture.key\"\n\
              [documents]\njwks = \"{keys}/public/jwks.json\"\ntest_jwks = \"{keys}/public/test-jwks.json\"\nledger_jwks = \"{keys}/public/ledger-jwks.json\"\n\
-             [inference]\nworkers = [{workers}]\nca = \"{tls}/ca.pem\"\ncert = \"{tls}/gateway.pem\"\nkey = \"{tls}/gateway.key\"\nserver_name = \"worker.countersign.internal\"\n",
+             [inference]\nworkers = [{workers}]\n\
+             [inference.tls]\nca = \"{tls}/ca.pem\"\ncert = \"{tls}/gateway.pem\"\nkey = \"{tls}/gateway.key\"\ndomain = \"worker.countersign.internal\"\n",
             listen = free_port()?,
             admin = free_port()?,
             tls = text(&dir.join("tls")),

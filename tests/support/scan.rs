@@ -80,8 +80,11 @@ pub fn files(folders: &[&Path], needles: &Needles) -> Result<Vec<PathBuf>> {
             }
         } else if kind.is_file() && !kind.is_socket() {
             match File::open(&path) {
-                Ok(file) if needles.count(file)? > 0 => found.push(path),
-                Ok(_) => {}
+                Ok(file) => {
+                    if needles.count(file)? > 0 {
+                        found.push(path);
+                    }
+                }
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
             }
@@ -101,9 +104,9 @@ pub fn memory(pid: u32, needles: &Needles) -> Result<usize> {
     for line in maps.lines() {
         let mut words = line.split_whitespace();
         let (Some(range), Some(rights)) = (words.next(), words.next()) else { continue };
-        let bounds = range.split_once('-').and_then(|(a, b)| {
-            Some((u64::from_str_radix(a, 16).ok()?, u64::from_str_radix(b, 16).ok()?))
-        });
+        let bounds = range
+            .split_once('-')
+            .and_then(|(a, b)| Some((u64::from_str_radix(a, 16).ok()?, u64::from_str_radix(b, 16).ok()?)));
         let Some((from, to)) = bounds else { continue };
         if !rights.starts_with("rw") || line.contains("[v") {
             continue;
