@@ -11,3 +11,4 @@ mod http;
 mod limits;
 mod peer;
 mod tenancy;
+mod workers;

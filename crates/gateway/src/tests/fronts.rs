@@ -2,9 +2,8 @@
 
 use super::{
     house::{House, new_challenge, reason},
-    http::{Answer, plain},
+    http::Answer,
 };
-use std::time::Duration;
 use tonic::{Code, Request};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use wire::{frames::MAX_JSON_BYTES, v1};
@@ -159,28 +158,4 @@ async fn addresses_where_nothing_is_are_answered_in_the_same_form() {
     assert_eq!((answer.status, answer.reason().as_str()), (404, "UNKNOWN_ROUTE"));
     let answer = post(&house, "/v1/receipts/rc_00000000000000000000000000000001:revoke", "").await;
     assert_eq!((answer.status, answer.reason().as_str()), (404, "UNKNOWN_RECEIPT"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn ready_means_that_a_worker_answers() {
-    let house = House::open().await;
-    let mut ready = false;
-    for _ in 0..100 {
-        ready = plain(house.admin_addr, "/readyz").await.status == 200;
-        if ready {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert!(ready, "the stand-in answers");
-    house.peer.leave().await;
-    for _ in 0..100 {
-        ready = plain(house.admin_addr, "/readyz").await.status == 200;
-        if !ready {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert!(!ready, "the stand-in has left");
-    assert_eq!(plain(house.admin_addr, "/healthz").await.status, 200);
 }
