@@ -2,7 +2,7 @@
 
 use crate::cluster::Cluster;
 use anyhow::{Context, Result};
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 use tonic::{
     Request, Status,
     metadata::MetadataValue,
@@ -84,9 +84,18 @@ impl Caller {
     /// # Errors
     /// Where no connection comes about.
     pub async fn connect(cluster: &Cluster, credential: &str) -> Result<Self> {
+        Self::connect_to(cluster, cluster.gateway.address, credential).await
+    }
+
+    /// Connects to one of several gateways of a cluster.
+    ///
+    /// # Errors
+    /// Where no connection comes about.
+    pub async fn connect_to(cluster: &Cluster, gateway: SocketAddr, credential: &str) -> Result<Self> {
         let ca = Certificate::from_pem(std::fs::read(cluster.ca())?);
         let tls = ClientTlsConfig::new().ca_certificate(ca).domain_name("localhost");
-        let endpoint = Endpoint::from_shared(cluster.url())?.tls_config(tls)?.connect_timeout(Duration::from_secs(5));
+        let url = format!("https://localhost:{}", gateway.port());
+        let endpoint = Endpoint::from_shared(url)?.tls_config(tls)?.connect_timeout(Duration::from_secs(5));
         let client = VerificationServiceClient::new(endpoint.connect().await.context("no connection to the gateway")?);
         let client = client.max_encoding_message_size(64 << 20);
         Ok(Self { client, credential: credential.to_owned(), deadline: Some(Duration::from_secs(30)) })

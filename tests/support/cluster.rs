@@ -26,13 +26,15 @@ pub struct Options {
     pub workers: usize,
     /// Environment of the gateway process, such as a failpoint.
     pub gateway_env: Vec<(String, String)>,
+    /// Environment of the worker processes, such as a leak on purpose.
+    pub worker_env: Vec<(String, String)>,
 }
 
 impl Options {
     /// One worker with two engines on the given pack.
     #[must_use]
     pub fn new(pack: PathBuf) -> Self {
-        Self { pack, threads: 2, workers: 1, gateway_env: Vec::new() }
+        Self { pack, threads: 2, workers: 1, gateway_env: Vec::new(), worker_env: Vec::new() }
     }
 }
 
@@ -129,6 +131,7 @@ impl Cluster {
             "127.0.0.1",
         ])?;
         fs::create_dir(dir.join("data"))?;
+        fs::create_dir(dir.join("tmp"))?;
         let workers: Vec<Process> =
             (0..options.workers).map(|number| start_worker(dir, &options, number)).collect::<Result<_>>()?;
         let addresses: Vec<SocketAddr> = workers.iter().map(|worker| worker.address).collect();
@@ -162,13 +165,25 @@ impl Cluster {
         self.gateway = start_gateway(self.folder.path(), &self.options, &addresses)?;
         Ok(())
     }
+    /// Starts a further gateway on the same database and keys, with ports of its own.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub fn further_gateway(&self) -> Result<Process> {
+        let (first, dir) = (fs::read_to_string(self.folder().join("gateway.toml"))?, self.folder());
+        let config = first
+            .replace(&self.gateway.address.to_string(), &free_port()?.to_string())
+            .replace(&self.gateway.admin.to_string(), &free_port()?.to_string());
+        fs::write(dir.join("gateway-further.toml"), config)?;
+        spawn(dir, ("countersign-gateway", "gateway-further"), &self.options.gateway_env)
+    }
     /// Starts worker `number` again on the port it had.
     ///
     /// # Errors
     /// As [`Cluster::start`].
     pub fn restart_worker(&mut self, number: usize) -> Result<()> {
         self.workers[number].kill()?;
-        self.workers[number] = spawn_worker(self.folder.path(), number)?;
+        self.workers[number] = spawn_worker(self.folder.path(), &self.options, number)?;
         Ok(())
     }
     /// Makes a tenant and an API key of it, as an operator would. A test tenant's policy lets gates 3 and 4 be NOT_RUN.
@@ -235,12 +250,11 @@ fn start_worker(dir: &Path, options: &Options, number: usize) -> Result<Process>
         threads = options.threads,
     );
     fs::write(dir.join(format!("worker-{number}.toml")), config)?;
-    spawn_worker(dir, number)
+    spawn_worker(dir, options, number)
 }
 
-fn spawn_worker(dir: &Path, number: usize) -> Result<Process> {
-    let name = format!("worker-{number}");
-    spawn(dir, "countersign-worker", &name, &[])
+fn spawn_worker(dir: &Path, options: &Options, number: usize) -> Result<Process> {
+    spawn(dir, ("countersign-worker", &format!("worker-{number}")), &options.worker_env)
 }
 
 fn start_gateway(dir: &Path, options: &Options, workers: &[SocketAddr]) -> Result<Process> {
@@ -264,17 +278,17 @@ fn start_gateway(dir: &Path, options: &Options, workers: &[SocketAddr]) -> Resul
         );
         fs::write(&path, config)?;
     }
-    let env: Vec<(&str, &str)> = options.gateway_env.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    spawn(dir, "countersign-gateway", "gateway", &env)
+    spawn(dir, ("countersign-gateway", "gateway"), &options.gateway_env)
 }
 
-/// Starts a process on `<name>.toml`, logs to `<name>.log`, and waits until its admin port says it is ready.
-fn spawn(dir: &Path, program: &str, name: &str, env: &[(&str, &str)]) -> Result<Process> {
+/// Starts a process on `<name>.toml`, logs to `<name>.log`, and waits until its admin port says it is ready. What it keeps in
+/// a temporary folder lies in `tmp/`.
+fn spawn(dir: &Path, (program, name): (&str, &str), env: &[(String, String)]) -> Result<Process> {
     let config = dir.join(format!("{name}.toml"));
     let log = dir.join(format!("{name}.log"));
     let file = fs::OpenOptions::new().create(true).append(true).open(&log)?;
     let mut command = Command::new(places::program(program)?);
-    command.args(["serve", "--config"]).arg(&config).envs(env.iter().copied());
+    command.args(["serve", "--config"]).arg(&config).env("TMPDIR", dir.join("tmp")).envs(env.iter().cloned());
     let child = command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).spawn()?;
     let (address, admin) = addresses(&config)?;
     let mut process = Process { child, address, admin };
