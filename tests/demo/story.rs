@@ -7,6 +7,7 @@ use support::{
     captures,
     cluster::Cluster,
 };
+use tonic::Code;
 use wire::v1;
 
 /// Whose account it is.
@@ -18,8 +19,6 @@ pub(crate) struct Told {
     pub(crate) tenant: Tenant,
     /// The accepted receipt.
     pub(crate) receipt: String,
-    /// Its challenge.
-    pub(crate) challenge: String,
     /// The deletion proof.
     pub(crate) proof: String,
     /// Commitment that the proof has to name.
@@ -37,62 +36,98 @@ pub(crate) async fn tell(cluster: &Cluster, checks: &mut Checks) -> Result<Told>
     let other = captures::portraits(&["biden.jpg"])?;
 
     let early = bank.verify_user(USER, again.clone()).await;
-    checks.check("a user without a reference: NOT_FOUND NO_REFERENCE", refused(early, "NO_REFERENCE"));
+    checks.check("a user without a reference: NOT_FOUND NO_REFERENCE", refused(early, Code::NotFound, "NO_REFERENCE"));
 
     let enrolled = bank.enroll_user(USER, owner.clone()).await?;
     checks.check("the owner enrolls: ACCEPT, gates 1, 2 and 5 PASS", accepted(enrolled.verdict, &enrolled.gates));
     let commitment = enrolled.reference.as_ref().map(|r| r.commitment.clone()).unwrap_or_default();
     let twice = bank.enroll_user(USER, owner.clone()).await;
-    checks.check("enrolling again without `replace`: ALREADY_EXISTS REFERENCE_EXISTS", refused(twice, "REFERENCE_EXISTS"));
+    checks.check(
+        "enrolling again without `replace`: ALREADY_EXISTS REFERENCE_EXISTS",
+        refused(twice, Code::AlreadyExists, "REFERENCE_EXISTS"),
+    );
 
     let (challenge, verified) = bank.verify_user(USER, again.clone()).await?;
-    checks.check("the owner verifies another picture: ACCEPT, gates 1, 2 and 5 PASS", accepted(verified.verdict, &verified.gates));
+    checks.check(
+        "the owner verifies another picture: ACCEPT, gates 1, 2 and 5 PASS",
+        accepted(verified.verdict, &verified.gates),
+    );
 
     let replay = bank.verify(&challenge, again.clone()).await;
-    checks.check("the same challenge again: FAILED_PRECONDITION ALREADY_DECIDED", refused(replay, "ALREADY_DECIDED"));
+    checks.check(
+        "the same challenge again: FAILED_PRECONDITION ALREADY_DECIDED",
+        refused(replay, Code::FailedPrecondition, "ALREADY_DECIDED"),
+    );
 
     let (_, stranger) = bank.verify_user(USER, other.clone()).await?;
-    checks.check("another person: signed REFUSE, gates 1 and 2 PASS, gate 5 FAIL COMPARISON_NON_MATCH", stranger_refused(&stranger));
+    checks.check(
+        "another person: signed REFUSE, gates 1 and 2 PASS, gate 5 FAIL COMPARISON_NON_MATCH",
+        stranger_refused(&stranger),
+    );
 
     let opened = bank.create_challenge(caller::challenge(USER, v1::Purpose::Verify)).await?;
     let changed = v1::Action { payee: "GB33BUKB20201555555555".into(), ..caller::action() };
     let changed = bank.verify_action(&opened.challenge_id, again.clone(), changed).await;
-    checks.check("a payee changed on the device: FAILED_PRECONDITION ACTION_CHANGED", refused(changed, "ACTION_CHANGED"));
+    checks.check(
+        "a payee changed on the device: FAILED_PRECONDITION ACTION_CHANGED",
+        refused(changed, Code::FailedPrecondition, "ACTION_CHANGED"),
+    );
 
     let (_, blank) = bank.verify_user(USER, captures::no_face()?).await?;
-    checks.check("a picture without a face: signed REFUSE at gate 2 QUALITY_NO_FACE", refusing(&blank, v1::Gate::Quality, "QUALITY_NO_FACE"));
+    checks.check(
+        "a picture without a face: signed REFUSE at gate 2 QUALITY_NO_FACE",
+        refusing(&blank, v1::Gate::Quality, "QUALITY_NO_FACE"),
+    );
 
     let (_, two) = bank.verify_user(USER, captures::two_people("obama2.jpg", "biden.jpg")?).await?;
-    checks.check("two people in one frame: signed REFUSE at gate 2 QUALITY_SEVERAL_FACES", refusing(&two, v1::Gate::Quality, "QUALITY_SEVERAL_FACES"));
+    checks.check(
+        "two people in one frame: signed REFUSE at gate 2 QUALITY_SEVERAL_FACES",
+        refusing(&two, v1::Gate::Quality, "QUALITY_SEVERAL_FACES"),
+    );
 
     let mut copies = again.clone();
     copies.extend(again.clone().into_iter().map(|frame| v1::Frame { offset_ms: 200, ..frame }));
     let (_, copied) = bank.verify_user(USER, copies).await?;
-    checks.check("one frame sent twice: signed REFUSE at gate 1 CAPTURE_DUPLICATE_FRAME", refusing(&copied, v1::Gate::CaptureIntegrity, "CAPTURE_DUPLICATE_FRAME"));
+    checks.check(
+        "one frame sent twice: signed REFUSE at gate 1 CAPTURE_DUPLICATE_FRAME",
+        refusing(&copied, v1::Gate::CaptureIntegrity, "CAPTURE_DUPLICATE_FRAME"),
+    );
 
     let half = captures::frames(vec![again[0].image[..again[0].image.len() / 2].to_vec()]);
     let half = bank.verify_user(USER, half).await;
-    checks.check("half a JPEG: INVALID_ARGUMENT FRAME_UNDECODABLE", refused(half, "FRAME_UNDECODABLE"));
+    checks.check(
+        "half a JPEG: INVALID_ARGUMENT FRAME_UNDECODABLE",
+        refused(half, Code::InvalidArgument, "FRAME_UNDECODABLE"),
+    );
 
     let neighbour = cluster.make_tenant("neighbour", true)?;
     let foreign = bank.with(&neighbour.api_key).verify_user(USER, again.clone()).await;
-    checks.check("the same user name at another tenant: NOT_FOUND NO_REFERENCE", refused(foreign, "NO_REFERENCE"));
+    checks.check(
+        "the same user name at another tenant: NOT_FOUND NO_REFERENCE",
+        refused(foreign, Code::NotFound, "NO_REFERENCE"),
+    );
     let foreign = bank.with(&neighbour.api_key).verify(&opened.challenge_id, again.clone()).await;
-    checks.check("a challenge of another tenant: NOT_FOUND UNKNOWN_CHALLENGE", refused(foreign, "UNKNOWN_CHALLENGE"));
+    checks.check(
+        "a challenge of another tenant: NOT_FOUND UNKNOWN_CHALLENGE",
+        refused(foreign, Code::NotFound, "UNKNOWN_CHALLENGE"),
+    );
 
     let hasty = Caller { deadline: None, ..bank.clone() }.verify_user(USER, again.clone()).await;
-    checks.check("a call without a deadline: INVALID_ARGUMENT DEADLINE_REQUIRED", refused(hasty, "DEADLINE_REQUIRED"));
+    checks.check(
+        "a call without a deadline: INVALID_ARGUMENT DEADLINE_REQUIRED",
+        refused(hasty, Code::InvalidArgument, "DEADLINE_REQUIRED"),
+    );
 
     let deleted = bank.delete(USER).await?;
     let gone = bank.verify_user(USER, again.clone()).await;
-    checks.check("after deletion: NOT_FOUND NO_REFERENCE", refused(gone, "NO_REFERENCE"));
+    checks.check("after deletion: NOT_FOUND NO_REFERENCE", refused(gone, Code::NotFound, "NO_REFERENCE"));
 
     cluster.gateway_command(&["key", "revoke", "--tenant", &neighbour.id, &neighbour.key_id])?;
     let revoked = bank.with(&neighbour.api_key).create_challenge(caller::challenge(USER, v1::Purpose::Enroll)).await;
-    checks.check("a revoked API key: UNAUTHENTICATED", refused(revoked, "UNAUTHENTICATED"));
+    checks.check("a revoked API key: UNAUTHENTICATED", refused(revoked, Code::Unauthenticated, "UNAUTHENTICATED"));
 
     let frames = [owner, again, other].concat();
-    Ok(Told { tenant, receipt: verified.receipt, challenge, proof: deleted.deletion_proof, commitment, frames })
+    Ok(Told { tenant, receipt: verified.receipt, proof: deleted.deletion_proof, commitment, frames })
 }
 
 /// The nonce as the CLI takes it.
@@ -131,9 +166,9 @@ fn refusing(answer: &v1::VerifyResponse, gate: v1::Gate, reason: &str) -> Result
 }
 
 /// A status that says why no decision was made.
-fn refused<T>(answer: Result<T, Box<tonic::Status>>, reason: &str) -> Result<()> {
+fn refused<T>(answer: Result<T, Box<tonic::Status>>, code: Code, reason: &str) -> Result<()> {
     match answer {
         Ok(_) => bail!("answered, {reason} was expected"),
-        Err(status) => same("reason", caller::reason(&status).as_str(), reason),
+        Err(status) => same("status and reason", (status.code(), caller::reason(&status).as_str()), (code, reason)),
     }
 }

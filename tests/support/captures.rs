@@ -56,10 +56,13 @@ pub fn frames(encoded: Vec<Vec<u8>>) -> Vec<v1::Frame> {
 /// # Errors
 /// Where a portrait is missing.
 pub fn two_people(first: &str, second: &str) -> Result<Vec<v1::Frame>> {
+    // Of a standing figure only the upper end has the face.
     let side = |name: &str| -> Result<DynamicImage> {
-        Ok(DynamicImage::from(picture(&places::portrait(name)?)?).resize_to_fill(600, 800, FilterType::Triangle))
+        let whole = DynamicImage::from(picture(&places::portrait(name)?)?);
+        let upper = whole.crop_imm(0, 0, whole.width(), whole.width().min(whole.height()));
+        Ok(upper.resize_exact(600, 600, FilterType::Triangle))
     };
-    let mut both = RgbImage::new(1200, 800);
+    let mut both = RgbImage::new(1200, 600);
     image::imageops::overlay(&mut both, &side(first)?.to_rgb8(), 0, 0);
     image::imageops::overlay(&mut both, &side(second)?.to_rgb8(), 600, 0);
     Ok(frames(vec![jpeg(&both, 92)?]))

@@ -39,8 +39,12 @@ pub fn onnxruntime() -> Result<PathBuf> {
     }
     let folder = root().join("target/onnxruntime");
     let entries = std::fs::read_dir(&folder).context("ONNX Runtime is not there: run `cargo xtask runtime`")?;
-    let library = |path: &PathBuf| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with("libonnxruntime.so"));
-    entries.filter_map(|entry| entry.ok().map(|e| e.path())).find(library).context("no libonnxruntime.so in target/onnxruntime")
+    let library =
+        |path: &PathBuf| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with("libonnxruntime.so"));
+    entries
+        .filter_map(|entry| entry.ok().map(|e| e.path()))
+        .find(library)
+        .context("no libonnxruntime.so in target/onnxruntime")
 }
 
 /// One of the portraits of public figures out of the `face_recognition` sdist.

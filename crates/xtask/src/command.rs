@@ -3,6 +3,7 @@
 use crate::places;
 use anyhow::{Context, Result, bail};
 use std::{
+    env,
     ffi::OsStr,
     process::{Command, Stdio},
 };
@@ -15,6 +16,17 @@ impl Tool {
     pub(crate) fn new(program: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new(program);
         command.current_dir(places::root());
+        // `cargo xtask` itself runs under cargo: a nested cargo that inherits these builds half the world again.
+        let of_our_own_run = |name: &str| {
+            ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"]
+                .iter()
+                .any(|p| name.starts_with(p))
+        };
+        for (name, _) in env::vars_os() {
+            if name.to_str().is_some_and(of_our_own_run) {
+                command.env_remove(name);
+            }
+        }
         Self(command)
     }
     /// One argument.

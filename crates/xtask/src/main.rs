@@ -10,6 +10,7 @@ mod command;
 mod demo;
 mod digest;
 mod download;
+mod interop;
 mod laws;
 mod licences;
 mod manifest;

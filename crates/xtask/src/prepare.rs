@@ -2,6 +2,7 @@
 
 use crate::{
     command::{self, Tool},
+    interop,
     pack::{self, Arguments, Name},
     places,
     tally::Tally,
@@ -26,8 +27,9 @@ pub(crate) fn packs(tally: &mut Tally) -> Result<Vec<&'static str>> {
     Ok(made)
 }
 
-/// Builds every program of the workspace; tests and demo start them as processes.
+/// Installs stock libraries of other languages and builds every program of the workspace; tests and demo start them as processes.
 pub(crate) fn programs() -> Result<()> {
+    interop::install()?;
     command::say("building the programs (the first time takes several minutes)");
     Tool::new("cargo").args(["build", "--locked", "--workspace", "--bins"]).run()
 }
