@@ -15,7 +15,11 @@ pub(crate) fn run(common: &Common) -> Result<()> {
         common.blocks,
         images.len(),
         || images.iter().try_for_each(|jpeg| whole.features_of(jpeg).map(drop).map_err(Into::into)),
-        || images.iter().try_for_each(|jpeg| bare.decode_only(jpeg).and_then(|_| bare.run_models_only()).map_err(Into::into)),
+        || {
+            images
+                .iter()
+                .try_for_each(|jpeg| bare.decode_only(jpeg).and_then(|_| bare.run_models_only()).map_err(Into::into))
+        },
     )?;
     let mut result = ratio.json("decode to features", "JPEG decode + bare model runs");
     result["bench"] = "frame".into();

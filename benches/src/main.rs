@@ -2,6 +2,8 @@
 //!
 //! `cargo xtask bench` builds this in release and runs it. Absolute times on shared machines mean little; ratios of one run do.
 
+#![expect(clippy::print_stdout, reason = "a bench prints its result")]
+
 mod blocks;
 mod frame;
 mod memory;

@@ -56,7 +56,9 @@ pub(crate) fn run(common: &Common, places: &Places) -> Result<()> {
             result["over_face_recognition"] = (ours / dlib).into();
             result["bar_face_recognition"] = 15.into();
         }
-        Err(_) => result["face_recognition"] = "skipped: the package cannot be imported (dlib is not built here)".into(),
+        Err(_) => {
+            result["face_recognition"] = "skipped: the package cannot be imported (dlib is not built here)".into()
+        }
     }
     println!("{result}");
     Ok(())
