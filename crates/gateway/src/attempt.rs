@@ -9,7 +9,7 @@ use crate::{
     fault::{internal, store_fault},
     gateway::Gateway,
     inference::Answered,
-    random,
+    measure, random,
 };
 use biometrics::{CaptureMode, GateResult, Jti, Purpose, Verdict, decide, strikes};
 use std::{
@@ -148,16 +148,18 @@ impl Gateway {
             reference: reference.clone(),
             receipt: LiveReceipt { jti: opened.jti, pseudonym: decision.pseudonym.clone(), expires_at_ms },
         };
-        crate::measure::attempt(verdict, &gates);
         match self.store.record_outcome(outcome).await.map_err(store_fault)? {
-            RecordResult::Recorded(recorded) => Ok(Settled {
-                decision,
-                verdict,
-                attempt: recorded.attempt,
-                attempts_left: recorded.attempts_left,
-                mode: opened.challenge.mode,
-                reference,
-            }),
+            RecordResult::Recorded(recorded) => {
+                measure::attempt(verdict, &gates);
+                Ok(Settled {
+                    decision,
+                    verdict,
+                    attempt: recorded.attempt,
+                    attempts_left: recorded.attempts_left,
+                    mode: opened.challenge.mode,
+                    reference,
+                })
+            }
             RecordResult::LeaseLost => Err(self.lease_lost(&opened)),
             RecordResult::AlreadyAccepted => Err(Reason::ChallengeSpent),
             RecordResult::ReferenceExists => Err(Reason::ReferenceExists),
