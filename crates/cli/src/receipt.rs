@@ -4,6 +4,8 @@
 
 mod check;
 mod inspect;
+#[cfg(test)]
+mod tests;
 
 use crate::outcome::Outcome;
 use anyhow::Context as _;

@@ -47,12 +47,12 @@ pub async fn start(config: Config, clock: Clock, shutdown: CancellationToken) ->
     let readiness = Readiness::starting();
     let (admin_addr, admin) = serve_admin(&config, readiness.clone()).await?;
     let tls = tls::server_config(&config.tls.server())?;
-    let listener = listen(config.listen).await?;
-    let addr = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
-
     let queue = Arc::new(Queue::new(config.engine.queue, clock.clone()));
     let (room, engines) = load(&config, &clock, &queue).await?;
     let router = router(Inference::new(room, Arc::clone(&queue)), clock).await;
+    // Not before: a gateway that is refused tries another worker, one that is kept waiting does not.
+    let listener = listen(config.listen).await.inspect_err(|_| queue.close())?;
+    let addr = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
     readiness.set_ready();
     tracing::info!(%addr, %admin_addr, engines = config.engine.threads(), "ready");
 

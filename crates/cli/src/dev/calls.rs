@@ -22,7 +22,7 @@ pub(crate) fn print(summary: &Summary, dir: &Path) {
     println!("  for tools       {}\n", dir.join("dev.json").display());
     println!("Enroll with one picture, verify with another (the receipts come back as JSON):\n");
     println!("  sh {} FACE.jpg SAME_FACE.jpg\n", dir.join("try.sh").display());
-    println!("A challenge with curl, with grpcurl, and with Python (pip install httpx):\n");
+    println!("A challenge with curl, with grpcurl, and with Python:\n");
     println!("{}\n", curl(summary));
     println!("{}\n", grpcurl(summary));
     println!("{}\n", python(summary));
@@ -94,13 +94,16 @@ fn grpcurl(summary: &Summary) -> String {
 
 fn python(summary: &Summary) -> String {
     format!(
-        "  python3 -c \"import httpx, ssl; print(httpx.post('{}/v1/challenges', content=r'''{}''',\n    \
-         verify=ssl.create_default_context(cafile='{}'),\n    \
-         headers={{'authorization': 'Bearer {}', 'content-type': 'application/json', 'request-timeout': '10'}}).json())\"",
-        summary.url,
-        body().replace('"', "\\\""),
-        summary.ca.display(),
-        summary.credential.api_key
+        r#"  python3 - <<'PY'
+import ssl, urllib.request
+call = urllib.request.Request("{url}/v1/challenges", data=b'''{body}''', headers={{
+    "authorization": "Bearer {key}", "content-type": "application/json", "request-timeout": "10"}})
+print(urllib.request.urlopen(call, context=ssl.create_default_context(cafile="{ca}")).read().decode())
+PY"#,
+        url = summary.url,
+        body = body(),
+        ca = summary.ca.display(),
+        key = summary.credential.api_key
     )
 }
 

@@ -1,0 +1,145 @@
+//! The commands on a receipt signed by keys that `keys init` made.
+
+use crate::{Arguments, Command, keys, outcome::Outcome};
+use biometrics::{Gate, GateResult, GateStatus};
+use clap::Parser as _;
+use custody::Signer;
+use receipt::{ActClaim, Action, FmrClaim, ModeClaim, ReceiptClaims, RefClaim, Typ, base64url};
+use std::{borrow::Cow, convert::Infallible, fs, path::PathBuf};
+
+const NONCE: [u8; 16] = [9; 16];
+const TENANT: &str = "tn_00000000000000000000000000000001";
+const ISSUED: i64 = 1_800_000_000;
+
+/// A key directory, a receipt and its action, as files.
+struct Desk {
+    folder: tempfile::TempDir,
+    root: String,
+    issuers: keys::Issuers,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let issuers = keys::Issuers::below("https://countersign.test").unwrap();
+        let root = keys::init(&folder.path().join("keys"), &issuers, ISSUED).unwrap();
+        let desk = Self { folder, root, issuers };
+        let action = Action { kind: "withdrawal".into(), amount: "250.00".into(), ..Action::default() };
+        fs::write(desk.file("action.json"), serde_json::to_string(&action).unwrap()).unwrap();
+        fs::write(desk.file("receipt.jwt"), desk.receipt(&action)).unwrap();
+        desk
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn receipt(&self, action: &Action) -> String {
+        let signer = Signer::open(self.file("keys/worker/test-receipt.pem")).unwrap();
+        let result = |gate: Gate| GateResult {
+            gate,
+            status: if gate == Gate::PresentationAttack { GateStatus::NotRun } else { GateStatus::Pass },
+            reasons: Vec::new(),
+            version: Cow::Borrowed("test"),
+        };
+        let claims = ReceiptClaims {
+            iss: self.issuers.test_receipts.clone(),
+            aud: TENANT.into(),
+            sub: "pseudonym".into(),
+            iat: ISSUED,
+            nbf: ISSUED,
+            exp: ISSUED + 120,
+            jti: "rc_00000000000000000000000000000002".parse().unwrap(),
+            txn: "ch_00000000000000000000000000000003".parse().unwrap(),
+            nonce: base64url(&NONCE),
+            purpose: biometrics::Purpose::Verify,
+            attempt: 1,
+            max_attempts: 3,
+            mode: ModeClaim { name: biometrics::CaptureMode::Passive, blind_guess: 1.0 },
+            act: ActClaim::from(action),
+            dsp: None,
+            vrd: biometrics::Verdict::Accept,
+            gates: Some(Gate::ALL.map(result).to_vec()),
+            fmr: FmrClaim { claimed: 1e-3, calibration: "test".into() },
+            model: std::collections::BTreeMap::new(),
+            pol: "testing-1".into(),
+            reference: Some(RefClaim {
+                id: "rf_00000000000000000000000000000004".parse().unwrap(),
+                epoch: 1,
+                commitment: base64url(&[4; 32]),
+            }),
+            amr: vec!["face".into()],
+            consent: None,
+            status: None,
+            asserted: Vec::new(),
+        };
+        let kid = receipt::thumbprint(&signer.public());
+        receipt::encode(Typ::Receipt, &kid, &claims, |message| Ok::<_, Infallible>(signer.sign(message))).unwrap()
+    }
+
+    /// Runs `countersign receipt verify` on the receipt, with these arguments instead of or beside the right ones.
+    fn verify(&self, changed: &[(&str, &str)]) -> anyhow::Result<Outcome> {
+        let at = (ISSUED + 10).to_string();
+        let jwks = self.file("keys/public/test-jwks.json").display().to_string();
+        let action = self.file("action.json").display().to_string();
+        let nonce = base64url(&NONCE);
+        let mut options = vec![
+            ("--jwks", jwks.as_str()),
+            ("--root", &self.root),
+            ("--issuer", &self.issuers.test_receipts),
+            ("--aud", TENANT),
+            ("--nonce", &nonce),
+            ("--action", &action),
+            ("--at", &at),
+            ("--accept-not-run", "PRESENTATION_ATTACK"),
+        ];
+        for (name, value) in changed {
+            options.retain(|(known, _)| known != name);
+            if !value.is_empty() {
+                options.push((name, value));
+            }
+        }
+        let token = self.file("receipt.jwt").display().to_string();
+        let mut line = vec!["countersign", "receipt", "verify", &token];
+        line.extend(options.into_iter().flat_map(|(name, value)| [name, value]));
+        let Command::Receipt(command) = Arguments::try_parse_from(line)?.command else {
+            panic!("not a receipt command")
+        };
+        command.run()
+    }
+}
+
+#[test]
+fn a_good_receipt_is_accepted_and_every_other_expectation_refuses_it() {
+    let desk = Desk::new();
+    assert_eq!(desk.verify(&[]).unwrap(), Outcome::Done);
+    let ledger = desk.file("keys/public/ledger-jwks.json").display().to_string();
+    let late = (ISSUED + 151).to_string();
+    let changed = desk.file("changed.json");
+    fs::write(&changed, r#"{"type":"withdrawal","amount":"250.01"}"#).unwrap();
+    let changed = changed.display().to_string();
+    for wrong in [
+        ("--accept-not-run", ""),
+        ("--accept-not-run", "QUALITY"),
+        ("--aud", "tn_00000000000000000000000000000009"),
+        ("--nonce", "AAAA"),
+        ("--action", &changed),
+        ("--at", &late),
+        ("--jwks", &ledger),
+        ("--issuer", "https://countersign.test/receipts"),
+        ("--root", "another"),
+        ("--commitment", &base64url(&[5; 32])),
+        ("--txn", "ch_00000000000000000000000000000009"),
+        ("--max-fmr", "0.0001"),
+    ] {
+        assert_eq!(desk.verify(&[wrong]).unwrap(), Outcome::Refused, "{wrong:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_asked_is_an_error_and_no_refusal() {
+    let desk = Desk::new();
+    for wrong in [("--action", "/nowhere"), ("--nonce", "a+b="), ("--accept-not-run", "LUCK"), ("--jwks", "/nowhere")] {
+        assert!(desk.verify(&[wrong]).is_err(), "{wrong:?}");
+    }
+}
