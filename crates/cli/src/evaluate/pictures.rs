@@ -66,10 +66,13 @@ pub(super) fn by_pairs(images: &Path, file: &Path) -> Result<(Pictures, Vec<Pair
         let row = match words.as_slice() {
             [] | [_] | [_, _] => continue,
             [name, i, j] => index(i).and_then(|i| Ok(((name.to_string(), i), (name.to_string(), index(j)?), true))),
-            [name, i, other, j] => index(i).and_then(|i| Ok(((name.to_string(), i), (other.to_string(), index(j)?), false))),
+            [name, i, other, j] => {
+                index(i).and_then(|i| Ok(((name.to_string(), i), (other.to_string(), index(j)?), false)))
+            }
             _ => bail!("{}:{}: neither `name i j` nor `name i other j`", file.display(), number + 1),
         };
-        let row = row.with_context(|| format!("{}:{}: a picture's number is not a number", file.display(), number + 1))?;
+        let row =
+            row.with_context(|| format!("{}:{}: a picture's number is not a number", file.display(), number + 1))?;
         chosen.insert(row.0.clone(), 0);
         chosen.insert(row.1.clone(), 0);
         rows.push(row);
@@ -109,7 +112,9 @@ mod tests {
     #[test]
     fn first_pictures_in_name_order_are_taken_and_empty_people_left_out() -> Result<()> {
         let dir = tempfile::tempdir()?;
-        for (person, files) in [("b", vec!["b_2.jpg", "b_1.jpg", "b_3.jpg"]), ("a", vec!["a_1.jpg"]), ("c", vec!["c.txt"])] {
+        for (person, files) in
+            [("b", vec!["b_2.jpg", "b_1.jpg", "b_3.jpg"]), ("a", vec!["a_1.jpg"]), ("c", vec!["c.txt"])]
+        {
             fs::create_dir(dir.path().join(person))?;
             for file in files {
                 fs::write(dir.path().join(person).join(file), b"")?;

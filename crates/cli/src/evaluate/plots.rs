@@ -33,7 +33,12 @@ pub(super) fn det(folder: &Path, title: &str, points: &[(f64, f64)]) -> Result<(
 }
 
 /// Draws both score distributions as shares per bin, with the thresholds as vertical lines.
-pub(super) fn histogram(folder: &Path, title: &str, [genuine, impostor]: [&[f32]; 2], thresholds: &[f64]) -> Result<()> {
+pub(super) fn histogram(
+    folder: &Path,
+    title: &str,
+    [genuine, impostor]: [&[f32]; 2],
+    thresholds: &[f64],
+) -> Result<()> {
     const BINS: usize = 120;
     let finite = || genuine.iter().chain(impostor).copied().filter(|s| s.is_finite()).map(f64::from);
     let (low, high) = finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), s| (l.min(s), h.max(s)));

@@ -50,7 +50,10 @@ pub(super) fn print(pack: &Pack, tables: &[Table], as_json: bool) -> Result<()> 
         return Ok(());
     }
     for table in tables {
-        println!("{}: {} pictures of {} people, {} without a usable face", table.title, table.pictures, table.people, table.missed);
+        println!(
+            "{}: {} pictures of {} people, {} without a usable face",
+            table.title, table.pictures, table.people, table.missed
+        );
         let mut grid = Grid::new();
         grid.load_preset(UTF8_FULL_CONDENSED);
         grid.set_header(["FMR", "FMR 95 %", "threshold", "FNMR", "FNMR 95 %", "non-matches", "false matches"]);
@@ -70,7 +73,10 @@ pub(super) fn print(pack: &Pack, tables: &[Table], as_json: bool) -> Result<()> 
         }
         println!("{grid}\nEER {} at {:.4}", percent(table.eer.rate), table.eer.threshold);
         let trials = table.rows.first().map_or(0, |row| row.point.impostor_comparisons);
-        println!("No error among {trials} impostor comparisons would show no less than {:.1e} (rule of three).\n", rule_of_three(trials));
+        println!(
+            "No error among {trials} impostor comparisons would show no less than {:.1e} (rule of three).\n",
+            rule_of_three(trials)
+        );
     }
     Ok(())
 }
