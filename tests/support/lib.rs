@@ -2,8 +2,14 @@
 //!
 //! Owns nothing of the product: it uses programs as operators do and calls as tenants do.
 
+pub mod books;
 pub mod caller;
 pub mod captures;
 pub mod cluster;
+pub mod expect;
+pub mod json;
+pub mod load;
 pub mod places;
 pub mod scan;
+pub mod scene;
+pub mod skips;

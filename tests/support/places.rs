@@ -1,7 +1,10 @@
 //! Where things lie: the repository, built programs, packs, ONNX Runtime, portraits. What is missing is named.
 
 use anyhow::{Context, Result, ensure};
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
 /// The repository's root.
 #[must_use]
@@ -55,4 +58,15 @@ pub fn portrait(name: &str) -> Result<PathBuf> {
     let path = root().join("target/portraits").join(name);
     ensure!(path.is_file(), "portrait {name} is not there: run `cargo xtask portraits`");
     Ok(path)
+}
+
+/// A program of the machine that answers to the given arguments with status 0.
+///
+/// # Errors
+/// Where it is not installed, or may not do that here.
+pub fn tool(program: &str, probe: &[&str]) -> Result<()> {
+    let output = Command::new(program).args(probe).stdin(Stdio::null()).output();
+    let output = output.with_context(|| format!("{program} is not installed"))?;
+    ensure!(output.status.success(), "{program} {} does not work here", probe.join(" "));
+    Ok(())
 }
