@@ -1,1 +1,7 @@
 //! End-to-end tests: one file per behaviour.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests print what they measured")]
+
+mod crash;
+mod drain;
+mod enrollment;
+mod races;

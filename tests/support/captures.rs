@@ -87,3 +87,35 @@ pub fn far_away(name: &str) -> Result<Vec<v1::Frame>> {
     image::imageops::overlay(&mut frame, &small, 290, 200);
     Ok(frames(vec![jpeg(&frame, 92)?]))
 }
+
+/// A portrait in which the eyes are about `inter_eye_px` apart and the face still fills a good part of the picture.
+///
+/// # Errors
+/// Where the portrait is missing.
+pub fn tiny_face(name: &str, inter_eye_px: u32) -> Result<Vec<v1::Frame>> {
+    let whole = DynamicImage::from(picture(&places::portrait(name)?)?);
+    // In the official portraits the eyes are about a tenth of the picture's width apart.
+    let small = whole.resize(inter_eye_px * 10, inter_eye_px * 20, FilterType::Triangle).to_rgb8();
+    Ok(frames(vec![jpeg(&small, 95)?]))
+}
+
+/// A portrait with every pixel times `factor`.
+///
+/// # Errors
+/// Where the portrait is missing.
+pub fn exposed(name: &str, factor: f32) -> Result<Vec<v1::Frame>> {
+    let mut whole = picture(&places::portrait(name)?)?;
+    whole.pixels_mut().flat_map(|pixel| &mut pixel.0).for_each(|level| *level = (f32::from(*level) * factor) as u8);
+    Ok(frames(vec![jpeg(&whole, 92)?]))
+}
+
+/// A portrait out of focus.
+///
+/// # Errors
+/// Where the portrait is missing.
+pub fn blurred(name: &str) -> Result<Vec<v1::Frame>> {
+    let whole = picture(&places::portrait(name)?)?;
+    let (width, height) = whole.dimensions();
+    let coarse = DynamicImage::from(whole).resize_exact(width / 24, height / 24, FilterType::Triangle);
+    Ok(frames(vec![jpeg(&coarse.resize_exact(width, height, FilterType::CatmullRom).to_rgb8(), 92)?]))
+}
