@@ -1,7 +1,7 @@
 //! One frame from JPEG bytes to features against the floor: strict decode plus the bare runs of the same sessions.
 
 use crate::{Common, blocks};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::fs;
 use vision::{Engine, EngineOptions, Pack, Runtime};
 
@@ -10,7 +10,7 @@ pub(crate) fn run(common: &Common) -> Result<()> {
     let (runtime, pack) = (Runtime::load(&common.onnxruntime)?, Pack::open(&common.pack)?);
     let engine = || Engine::new(&runtime, &pack, EngineOptions::default());
     let (mut whole, mut bare) = (engine()?, engine()?);
-    let images = read(common)?;
+    let images = read(common, &mut whole)?;
     let ratio = blocks::compare(
         common.blocks,
         images.len(),
@@ -30,8 +30,15 @@ pub(crate) fn run(common: &Common) -> Result<()> {
     Ok(())
 }
 
-/// The images' bytes.
-pub(crate) fn read(common: &Common) -> Result<Vec<Vec<u8>>> {
-    let read = |path| fs::read(path).with_context(|| format!("{} cannot be read", std::path::Path::display(path)));
-    common.images.iter().map(|path| read(path)).collect()
+/// The images' bytes; those that the engine refuses (the demo's portraits are larger than a frame may be) are left out.
+pub(crate) fn read(common: &Common, engine: &mut Engine) -> Result<Vec<Vec<u8>>> {
+    let mut images = Vec::new();
+    for path in &common.images {
+        let jpeg = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        if engine.features_of(&jpeg).is_ok_and(|features| features.is_some()) {
+            images.push(jpeg);
+        }
+    }
+    ensure!(!images.is_empty(), "none of the images is a frame with a face");
+    Ok(images)
 }

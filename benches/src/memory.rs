@@ -9,7 +9,7 @@ pub(crate) fn run(common: &Common) -> Result<()> {
     let (runtime, pack) = (Runtime::load(&common.onnxruntime)?, Pack::open(&common.pack)?);
     let engine = |arena| Engine::new(&runtime, &pack, EngineOptions { arena, ..EngineOptions::default() });
     let (mut without, mut with) = (engine(false)?, engine(true)?);
-    let images = frame::read(common)?;
+    let images = frame::read(common, &mut without)?;
     let ratio = blocks::compare(
         common.blocks,
         images.len(),

@@ -30,7 +30,7 @@ const ROUNDS: usize = 3;
 pub(crate) fn run(common: &Common, places: &Places) -> Result<()> {
     let (runtime, pack) = (Runtime::load(&common.onnxruntime)?, Pack::open(&common.pack)?);
     let mut engine = Engine::new(&runtime, &pack, EngineOptions::default())?;
-    let images = frame::read(common)?;
+    let images = frame::read(common, &mut engine)?;
     let folder = tempfile::tempdir()?;
     for (number, image) in images.iter().enumerate() {
         fs::write(folder.path().join(format!("{number:04}.jpg")), image)?;

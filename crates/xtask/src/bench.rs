@@ -6,13 +6,17 @@ use crate::{
     python::Python,
     tally::Tally,
 };
-use anyhow::{Context, Result};
-use std::{fs, path::PathBuf};
+use anyhow::{Context, Result, ensure};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// What to measure on what.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Folder of *.jpg to run on; the demo's portraits when absent.
+    /// Folder of *.jpg to run on, or of folders of them; the development faces beside the repository or else the demo's
+    /// portraits when absent.
     #[arg(long)]
     images: Option<PathBuf>,
     /// Take this many of them.
@@ -53,16 +57,35 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 fn images(options: &Options) -> Result<Vec<PathBuf>> {
-    let folder = options.images.clone().unwrap_or_else(|| places::target().join("portraits"));
-    let entries = fs::read_dir(&folder).with_context(|| format!("{} cannot be read", folder.display()))?;
-    let mut images: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    images.retain(|path| path.extension().is_some_and(|extension| extension == "jpg"));
-    images.sort();
+    let faces = places::root().join("../shared/faces/lfw-dev");
+    let portraits = places::target().join("portraits");
+    let folder = options.images.clone().unwrap_or(if faces.is_dir() { faces } else { portraits });
+    let mut images = pictures(&folder)?;
+    if images.is_empty() {
+        for person in sorted(&folder)?.iter().filter(|path| path.is_dir()).take(options.limit) {
+            images.extend(pictures(person)?.into_iter().take(1));
+        }
+    }
     images.truncate(options.limit);
+    ensure!(!images.is_empty(), "{} holds no *.jpg", folder.display());
     Ok(images)
 }
 
-fn gather(models: &std::path::Path) -> Result<()> {
+fn pictures(folder: &Path) -> Result<Vec<PathBuf>> {
+    Ok(sorted(folder)?
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "jpg"))
+        .collect())
+}
+
+fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn gather(models: &Path) -> Result<()> {
     fs::create_dir_all(models)?;
     for pack in ["base", "standard-fp32", "standard"] {
         let folder = places::target().join("packs").join(pack);

@@ -39,6 +39,11 @@ impl Tool {
         self.0.args(args);
         self
     }
+    /// One environment variable.
+    pub(crate) fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Self {
+        self.0.env(key, value);
+        self
+    }
     /// Runs it with our own output; a status other than 0 is an error that names the call.
     pub(crate) fn run(mut self) -> Result<()> {
         let status = self.0.status().with_context(|| format!("cannot start {:?}", self.0.get_program()))?;

@@ -11,6 +11,9 @@ pub(crate) fn install() -> Result<()> {
     let python = Python::find()?;
     python.install("tests/interop/requirements.txt", "interop")?;
     python.install("tests/interop/grpc-requirements.txt", "grpc")?;
+    if places::root().join("../shared/reference").is_dir() {
+        python.install("tests/parity/requirements.txt", "parity")?;
+    }
     javascript(&python)
 }
 

