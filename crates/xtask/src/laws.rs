@@ -8,7 +8,7 @@ use crate::{
 };
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, path::Path};
 
 const CARGO_DENY: &str = "0.20.2";
 const BASELINE: &str = "proto/baseline.binpb";
@@ -35,6 +35,7 @@ fn dependencies() -> Result<()> {
     Tool::new(&deny)
         .args(["--all-features", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"])
         .run()?;
+    sabotaged(&deny)?;
     let advisories = Tool::new(&deny).args(["--all-features", "check", "advisories"]).output();
     match advisories {
         Ok(_) => command::say("advisories: none apply"),
@@ -44,6 +45,27 @@ fn dependencies() -> Result<()> {
         Err(_) => command::say("skipped: advisories: the advisory database cannot be fetched from here"),
     }
     Ok(())
+}
+
+/// The law's positive control: in a copy of the workspace the gateway depends on `seal`, and cargo-deny must say so.
+fn sabotaged(deny: &Path) -> Result<()> {
+    let copy = tempfile::tempdir()?;
+    for name in ["Cargo.toml", "Cargo.lock", "deny.toml", "crates", "benches", "tests"] {
+        Tool::new("cp").arg("-r").arg(places::root().join(name)).arg(copy.path()).run()?;
+    }
+    let manifest = copy.path().join("crates/gateway/Cargo.toml");
+    let honest = fs::read_to_string(&manifest)?;
+    fs::write(&manifest, honest.replacen("[dependencies]", "[dependencies]\nseal.workspace = true", 1))?;
+    let judged =
+        Tool::new(deny).args(["--offline", "--all-features", "--manifest-path"]).arg(copy.path().join("Cargo.toml"));
+    match judged.args(["check", "bans"]).output() {
+        Err(error) if error.to_string().contains("countersign-seal") => {
+            command::say("dependencies: law kept; a gateway that depends on seal is caught");
+            Ok(())
+        }
+        Err(error) => Err(error.context("the dependency law's positive control did not run")),
+        Ok(_) => bail!("a gateway that depends on seal was not caught: deny.toml does not keep the law"),
+    }
 }
 
 fn protocol() -> Result<()> {
