@@ -24,6 +24,18 @@ const TEM: u8 = 0x01;
 struct Header {
     width: u16,
     height: u16,
+    progressive: bool,
+    scans: usize,
+}
+
+impl Header {
+    /// What the decoder is given. At an end marker it would make up the missing data of a file that was cut and closed
+    /// again; at the end of its input it refuses, unless less than one row of blocks is missing. Where it needs the marker (several scans) or looks so far ahead that it
+    /// would miss it in a whole file (very narrow pictures, too small for any face), the marker stays.
+    fn data<'a>(&self, jpeg: &'a [u8]) -> &'a [u8] {
+        let keep = self.progressive || self.scans > 1 || self.width < 64;
+        if keep { jpeg } else { &jpeg[..jpeg.len() - 2] }
+    }
 }
 
 /// Checks the file without decoding it.
@@ -46,7 +58,7 @@ pub(crate) fn decode(jpeg: &[u8], picture: &mut Picture) -> Result<(), FrameFaul
         .set_max_height(MAX_SIDE_PX.into())
         .jpeg_set_max_scans(MAX_SCANS)
         .jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(header.data(jpeg)), options);
     decoder.decode_headers().map_err(|_| FrameFault::Structure)?;
     let agreed = decoder.dimensions() == Some((header.width.into(), header.height.into()))
         && decoder.output_colorspace() == Some(ColorSpace::RGB);
@@ -74,7 +86,7 @@ fn walk(jpeg: &[u8]) -> Result<Header, FrameFault> {
         match marker {
             EOI if scans == 0 => return Err(FrameFault::Structure),
             EOI if !rest.is_empty() => return Err(FrameFault::TrailingData),
-            EOI => return header.ok_or(FrameFault::Structure),
+            EOI => return header.map(|header| Header { scans, ..header }).ok_or(FrameFault::Structure),
             0x00 | TEM | 0x02..=0xbf | 0xd0..=0xd8 => return Err(FrameFault::Structure),
             _ => {}
         }
@@ -82,7 +94,7 @@ fn walk(jpeg: &[u8]) -> Result<Header, FrameFault> {
         rest = after;
         match marker {
             0xc0..=0xc2 if header.is_some() => return Err(FrameFault::Structure),
-            0xc0..=0xc2 => header = Some(start_of_frame(body)?),
+            0xc0..=0xc2 => header = Some(Header { progressive: marker == 0xc2, ..start_of_frame(body)? }),
             // DHT lies between the start-of-frame markers; lossless, hierarchical and arithmetic coding are the rest.
             0xc3 | 0xc5..=0xcf => return Err(FrameFault::Unsupported),
             // DNL would change the height after the fact; DHP and EXP are hierarchical.
@@ -135,7 +147,11 @@ fn start_of_frame(body: &[u8]) -> Result<Header, FrameFault> {
         return Err(FrameFault::Unsupported);
     }
     let within = |side: u16| (1..=MAX_SIDE_PX).contains(&side);
-    if within(width) && within(height) { Ok(Header { width, height }) } else { Err(FrameFault::Dimensions { width, height }) }
+    if within(width) && within(height) {
+        Ok(Header { width, height, progressive: false, scans: 0 })
+    } else {
+        Err(FrameFault::Dimensions { width, height })
+    }
 }
 
 /// Skips entropy-coded data up to the next marker that is neither stuffing nor a restart.

@@ -105,7 +105,7 @@ pub struct FrameEvidence {
     pub inter_eye_px: f32,
     /// Head pose.
     pub pose: Pose,
-    /// Fine detail left after the noise, relative to contrast; grows with sharpness.
+    /// Fine differences over coarse ones in the worse direction; grows with sharpness.
     pub sharpness: f32,
     /// Mean luminance of the face, 0 to 255.
     pub luminance: f32,
@@ -113,7 +113,7 @@ pub struct FrameEvidence {
     pub highlight: f32,
     /// Share of the face that is saturated, 0 to 1.
     pub saturated: f32,
-    /// Darker half of the face over the brighter half, 0 to 1.
+    /// Luminance of the darker cheek over that of the brighter one, 0 to 1.
     pub uniformity: f32,
     /// Eye opening over eye width, the mean of both eyes.
     pub eye_opening: f32,

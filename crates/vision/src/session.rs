@@ -51,18 +51,23 @@ impl Model {
 
     /// Feeds a square picture of the model's side: interleaved RGB, row by row.
     pub(crate) fn feed(&mut self, rgb: &[u8]) {
-        let [_, height, width] = self.input.shape;
-        let plane = height * width;
-        let (mean, scale, tensor) = (self.input.mean, self.input.scale, &mut *self.tensor);
-        let order = match self.input.colour {
-            Colour::Rgb => [0, 1, 2],
-            Colour::Bgr => [2, 1, 0],
+        let Input { shape: [_, height, width], mean, scale, colour, .. } = self.input;
+        let (first, rest) = self.tensor.split_at_mut(height * width);
+        let (second, third) = rest.split_at_mut(height * width);
+        let (red, green, blue) = match colour {
+            Colour::Rgb => (first, second, third),
+            Colour::Bgr => (third, second, first),
         };
-        for (channel, (target, &source)) in tensor.chunks_exact_mut(plane).zip(&order).enumerate() {
-            let (mean, scale) = (mean[channel], scale[channel]);
-            for (number, pixel) in target.iter_mut().zip(rgb.as_chunks::<3>().0) {
-                *number = (f32::from(pixel[source]) - mean) * scale;
-            }
+        let at = |channel: usize| (scale[channel], -mean[channel] * scale[channel]);
+        let [r, g, b] = match colour {
+            Colour::Rgb => [at(0), at(1), at(2)],
+            Colour::Bgr => [at(2), at(1), at(0)],
+        };
+        let planes = red.iter_mut().zip(green).zip(blue);
+        for (pixel, ((red, green), blue)) in rgb.as_chunks::<3>().0.iter().zip(planes) {
+            *red = f32::from(pixel[0]) * r.0 + r.1;
+            *green = f32::from(pixel[1]) * g.0 + g.1;
+            *blue = f32::from(pixel[2]) * b.0 + b.1;
         }
     }
 

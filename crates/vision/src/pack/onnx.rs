@@ -160,4 +160,4 @@ fn fits(value: &ValueInfo, name: &str, shape: &[usize]) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod fixture;

@@ -7,6 +7,7 @@ use crate::{
     picture::Picture,
     resample::{Similarity, Warper},
 };
+use std::ops::Range;
 use zeroize::Zeroizing;
 
 /// Side of the patch.
@@ -15,6 +16,12 @@ const SIDE: usize = 96;
 const EYES: [(f64, f64); 2] = [(28.0, 38.0), (68.0, 38.0)];
 /// Centre and half axes of the ellipse that holds skin on every face.
 const FACE: Ellipse = Ellipse { x: 48.0, y: 52.0, across: 28.0, down: 36.0 };
+/// Columns and rows of the outer cheeks.
+const CHEEKS: [Range<usize>; 2] = [20..32, 64..76];
+const CHEEK_ROWS: Range<usize> = 44..68;
+/// Distances of second differences.
+const FINE: usize = 2;
+const COARSE: usize = 6;
 /// Half the size of the patch around each eye.
 const EYE_HALF: (usize, usize) = (10, 5);
 /// At and above this grey level a pixel is saturated.
@@ -43,7 +50,7 @@ pub(crate) struct Light {
     pub(crate) highlight: f32,
     /// Share of saturated pixels.
     pub(crate) saturated: f32,
-    /// Mean of the darker half over mean of the brighter half.
+    /// Mean of the darker cheek over mean of the brighter one.
     pub(crate) uniformity: f32,
     /// Deviation at the eyes over the mean, the worse eye.
     pub(crate) eye_contrast: f32,
@@ -62,48 +69,47 @@ impl Patch {
         Some(Self(Zeroizing::new(colour.pixels().as_chunks::<3>().0.iter().map(grey).collect())))
     }
 
-    /// Variance of the Laplacian that noise does not explain, over the variance of the face.
+    /// Energy of second differences over 2 pixels, relative to that over 6, on the lightly smoothed patch; of the two
+    /// directions the worse one.
+    ///
+    /// Blur takes the fine differences and leaves the coarse ones, contrast and exposure cancel out, noise is mostly
+    /// smoothed away, and the worse direction tells blur by motion.
     pub(super) fn sharpness(&self) -> f32 {
-        let (mut count, mut detail) = (0.0, 0.0);
-        let (mut sum, mut square) = (0.0, 0.0);
-        let mut noise = Zeroizing::new(Vec::with_capacity(SIDE * SIDE));
-        for (x, y) in face_pixels() {
-            let cross = self.at(x - 1, y) + self.at(x + 1, y) + self.at(x, y - 1) + self.at(x, y + 1);
-            let corners =
-                self.at(x - 1, y - 1) + self.at(x + 1, y - 1) + self.at(x - 1, y + 1) + self.at(x + 1, y + 1);
-            let centre = self.at(x, y);
-            let laplacian = cross - 4.0 * centre;
-            count += 1.0;
-            detail += laplacian * laplacian;
-            sum += centre;
-            square += centre * centre;
-            // Blind to edges and shading, keen on noise (Immerkaer 1996).
-            noise.push((4.0 * centre - 2.0 * cross + corners).abs());
+        let smooth = self.smoothed();
+        let mut energy = [[0.0_f32; 2]; 2];
+        for at in face_pixels() {
+            for (energy, stride) in energy.iter_mut().zip([1, SIDE]) {
+                for (sum, reach) in energy.iter_mut().zip([FINE, COARSE]) {
+                    let centre = 2.0 * smooth[at];
+                    let difference = centre - smooth[at - reach * stride] - smooth[at + reach * stride];
+                    *sum += difference * difference;
+                }
+            }
         }
-        let middle = noise.len() / 2;
-        let (_, median, _) = noise.select_nth_unstable_by(middle, f32::total_cmp);
-        let sigma = *median / (6.0 * 0.6745);
-        let mean = sum / count;
-        let contrast = (square / count - mean * mean).max(1.0);
-        (detail / count - 20.0 * sigma * sigma).max(0.0) / contrast
+        energy.iter().map(|[fine, coarse]| fine / coarse.max(1.0)).fold(f32::INFINITY, f32::min)
+    }
+
+    /// The mean of each pixel and its neighbours; the border is left black.
+    fn smoothed(&self) -> Zeroizing<Vec<f32>> {
+        let mut smooth = Zeroizing::new(vec![0.0; SIDE * SIDE]);
+        for y in 1..SIDE - 1 {
+            for x in 1..SIDE - 1 {
+                let row = |dy: usize| self.0[(y + dy - 1) * SIDE + x - 1..][..3].iter().sum::<f32>();
+                smooth[y * SIDE + x] = (row(0) + row(1) + row(2)) / 9.0;
+            }
+        }
+        smooth
     }
 
     /// Exposure and evenness.
     pub(super) fn light(&self) -> Light {
         let mut levels = Zeroizing::new(Vec::with_capacity(SIDE * SIDE));
-        let mut halves = [(0.0, 0.0); 2];
-        for (x, y) in face_pixels() {
-            let level = self.at(x, y);
-            levels.push(level);
-            let (sum, count) = &mut halves[usize::from(x >= SIDE / 2)];
-            *sum += level;
-            *count += 1.0;
-        }
+        levels.extend(face_pixels().map(|at| self.0[at]));
         let luminance = levels.iter().sum::<f32>() / levels.len() as f32;
         let saturated = levels.iter().filter(|&&v| v >= SATURATED).count() as f32 / levels.len() as f32;
         let at = levels.len() * 19 / 20;
         let (_, highlight, _) = levels.select_nth_unstable_by(at, f32::total_cmp);
-        let [a, b] = halves.map(|(sum, count)| sum / count);
+        let [a, b] = CHEEKS.map(|columns| self.mean(columns));
         let contrast = EYES.iter().map(|&eye| self.deviation_around(eye) / luminance.max(1.0));
         Light {
             luminance,
@@ -112,6 +118,12 @@ impl Patch {
             uniformity: a.min(b) / a.max(b).max(1.0),
             eye_contrast: contrast.fold(f32::INFINITY, f32::min),
         }
+    }
+
+    /// Mean grey level of a cheek.
+    fn mean(&self, columns: Range<usize>) -> f32 {
+        let count = (columns.len() * CHEEK_ROWS.len()) as f32;
+        CHEEK_ROWS.flat_map(|y| columns.clone().map(move |x| self.at(x, y))).sum::<f32>() / count
     }
 
     fn at(&self, x: usize, y: usize) -> f32 {
@@ -135,7 +147,7 @@ impl Patch {
     }
 }
 
-/// Pixels inside the face ellipse; all have neighbours.
-fn face_pixels() -> impl Iterator<Item = (usize, usize)> {
-    (1..SIDE - 1).flat_map(|y| (1..SIDE - 1).map(move |x| (x, y))).filter(|&(x, y)| FACE.holds(x, y))
+/// Indices of the pixels inside the face ellipse; all have neighbours as far as [`COARSE`].
+fn face_pixels() -> impl Iterator<Item = usize> {
+    (0..SIDE * SIDE).filter(|at| FACE.holds(at % SIDE, at / SIDE))
 }

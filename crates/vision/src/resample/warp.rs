@@ -29,6 +29,8 @@ struct Line {
 
 /// Fraction bits of a [`Line`].
 const FRACTION: u32 = 32;
+/// Half of the smallest position that [`BITS`] can tell apart.
+const ROUND: i64 = 1 << (FRACTION - BITS - 1);
 
 impl Line {
     /// The line from its pixel `i` on.
@@ -94,7 +96,7 @@ fn sample(source: &Picture, back: &Similarity, side: usize, target: &mut Picture
     let out = target.make_room(side, side);
     for (j, row) in out.chunks_exact_mut(side * 3).enumerate() {
         let (x, y) = back.apply(0.0, j as f64);
-        let line = Line { x: fixed(x), y: fixed(y), dx: fixed(back.a), dy: fixed(back.b) };
+        let line = Line { x: fixed(x) + ROUND, y: fixed(y) + ROUND, dx: fixed(back.a), dy: fixed(back.b) };
         sample_line(source, line, row);
     }
 }
@@ -130,7 +132,7 @@ fn sample_inside(source: &Picture, line: Line, pixels: &mut [[u8; 3]]) {
     let mut at = line;
     for pixel in pixels {
         let (x, y) = ((at.x >> FRACTION) as usize, (at.y >> FRACTION) as usize);
-        let first = y * stride + x * 3;
+        let first = y.wrapping_mul(stride).wrapping_add(x.wrapping_mul(3));
         // Eight bytes are loaded where six are used; the very last pixels of the picture go the slow way.
         let words = match all.get(first..first + stride + 8) {
             Some(both) => (word(both), word(&both[stride..])),
@@ -147,18 +149,18 @@ fn word(bytes: &[u8]) -> u64 {
 
 /// Two pixels above two pixels, each pair in the low six bytes of a word, blended by position between them in 64ths.
 ///
-/// First downwards, three channels at once in lanes of 16 bits, then across.
+/// First downwards, three channels at once in lanes of 16 bits, then across. No lane can overflow.
 #[inline]
 fn blend((upper, lower): (u64, u64), (right, down): (u64, u64)) -> [u8; 3] {
     const LANES: u64 = 0x00ff_00ff_00ff;
     const LANE: u64 = 0xffff;
-    let (left, up) = (ONE - right, ONE - down);
-    let even = (upper & LANES) * up + (lower & LANES) * down;
-    let odd = (upper >> 8 & LANES) * up + (lower >> 8 & LANES) * down;
-    let red = (even & LANE) * left + (odd >> 16 & LANE) * right;
-    let green = (odd & LANE) * left + (even >> 32) * right;
-    let blue = (even >> 16 & LANE) * left + (odd >> 32) * right;
-    [red, green, blue].map(|sum| ((sum + ONE * ONE / 2) >> (2 * BITS)) as u8)
+    let mix = |a: u64, b: u64, part: u64| a.wrapping_mul(ONE.wrapping_sub(part)).wrapping_add(b.wrapping_mul(part));
+    let even = mix(upper & LANES, lower & LANES, down);
+    let odd = mix(upper >> 8 & LANES, lower >> 8 & LANES, down);
+    let red = mix(even & LANE, odd >> 16 & LANE, right);
+    let green = mix(odd & LANE, even >> 32, right);
+    let blue = mix(even >> 16 & LANE, odd >> 32, right);
+    [red, green, blue].map(|sum| (sum.wrapping_add(ONE * ONE / 2) >> (2 * BITS)) as u8)
 }
 
 /// The four pixels at a place that is not wholly inside.
