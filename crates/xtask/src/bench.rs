@@ -7,6 +7,7 @@ use crate::{
     tally::Tally,
 };
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -24,36 +25,61 @@ pub(crate) struct Options {
     limit: usize,
 }
 
-/// Runs every bench on every pack; each prints one JSON object.
+impl Default for Options {
+    fn default() -> Self {
+        Self { images: None, limit: 60 }
+    }
+}
+
+/// Runs every bench on every pack and prints one JSON object for each.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let packs = prepare::packs(&mut Tally::default())?;
-    Tool::new("cargo").args(["build", "--locked", "--release", "--package", "countersign-benches"]).run()?;
-    let program = places::target().join("release/countersign-benches");
-    let images = images(options)?;
-    let reference = places::root().join("../shared/reference");
-    for pack in packs {
-        let folder = places::target().join("packs").join(pack);
-        let bench = |name: &str| {
-            let tool = Tool::new(&program).arg(name).arg("--pack").arg(&folder);
-            tool.arg("--onnxruntime")
-                .arg(places::target().join("onnxruntime/libonnxruntime.so.1.31.1"))
-                .arg("--images")
-                .args(&images)
-        };
-        bench("frame").run()?;
-        bench("memory").run()?;
-        if reference.is_dir() {
-            let python = Python::find()?.install("tests/parity/requirements.txt", "parity")?;
-            // The peers take the models from one folder by the names the reference gives them.
-            let models = places::target().join("bench-models");
-            gather(&models)?;
-            let peers = bench("peers").arg("--reference").arg(&reference);
-            peers.arg("--models").arg(models).arg("--python").arg(python).run()?;
-        } else {
-            command::say("skipped: peers: no ../shared/reference beside this repository");
-        }
+    for result in results(options)? {
+        println!("{result}");
     }
     Ok(())
+}
+
+/// What every bench on every pack came to.
+pub(crate) fn results(options: &Options) -> Result<Vec<Value>> {
+    let packs = prepare::packs(&mut Tally::default())?;
+    Tool::new("cargo").args(["build", "--locked", "--release", "--package", "countersign-benches"]).run()?;
+    let (program, library, images) =
+        (places::target().join("release/countersign-benches"), runtime()?, images(options)?);
+    let mut results = Vec::new();
+    for pack in packs {
+        let bench = |name: &str| {
+            let tool = Tool::new(&program).arg(name).arg("--pack").arg(places::target().join("packs").join(pack));
+            tool.arg("--onnxruntime").arg(&library).arg("--images").args(&images)
+        };
+        let mut tools = vec![bench("frame"), bench("memory")];
+        match peers(bench("peers"))? {
+            Some(tool) => tools.push(tool),
+            None => command::say("skipped: peers: no ../shared/reference beside this repository"),
+        }
+        for tool in tools {
+            results.push(serde_json::from_str(tool.output()?.trim()).context("a bench printed no JSON")?);
+        }
+    }
+    Ok(results)
+}
+
+/// The peers' bench with the scripts, models and Python packages that it needs, where they can be had.
+fn peers(tool: Tool) -> Result<Option<Tool>> {
+    let reference = places::root().join("../shared/reference");
+    if !reference.is_dir() {
+        return Ok(None);
+    }
+    let python = Python::find()?.install("tests/parity/requirements.txt", "parity")?;
+    // The peers take the models from one folder by the names the reference gives them.
+    let models = places::target().join("bench-models");
+    gather(&models)?;
+    Ok(Some(tool.arg("--reference").arg(reference).arg("--models").arg(models).arg("--python").arg(python)))
+}
+
+/// The fetched ONNX Runtime.
+pub(crate) fn runtime() -> Result<PathBuf> {
+    let library = sorted(&places::target().join("onnxruntime"))?;
+    library.into_iter().next().context("no library in target/onnxruntime")
 }
 
 fn images(options: &Options) -> Result<Vec<PathBuf>> {

@@ -10,6 +10,7 @@ mod command;
 mod demo;
 mod digest;
 mod download;
+mod figures;
 mod interop;
 mod laws;
 mod licences;
@@ -43,6 +44,8 @@ enum Command {
     Test,
     /// Check what the compiler does not: dependencies, licences, protocol, migrations
     Laws,
+    /// Measure everything and write docs/EVALUATION.md
+    Figures,
     /// Measure ratios against the bare loop and against what a Python team would run
     Bench(bench::Options),
     /// Build a model pack, and fetch what it needs to run
@@ -58,6 +61,7 @@ fn main() -> anyhow::Result<()> {
         Command::Demo(options) => demo::run(&options),
         Command::Test => test::run(),
         Command::Laws => laws::run(),
+        Command::Figures => figures::run(),
         Command::Bench(options) => bench::run(&options),
         Command::Pack(arguments) => pack::run(&arguments),
         Command::Portraits => portraits::run(),
