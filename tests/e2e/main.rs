@@ -4,4 +4,7 @@
 mod crash;
 mod drain;
 mod enrollment;
+mod evaluation;
 mod races;
+mod transform;
+mod verification;
