@@ -4,6 +4,7 @@
 mod crash;
 mod drain;
 mod enrollment;
+mod isolation;
 mod evaluation;
 mod races;
 mod transform;

@@ -13,3 +13,4 @@ pub mod places;
 pub mod scan;
 pub mod scene;
 pub mod skips;
+pub mod surgery;

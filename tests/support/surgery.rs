@@ -1,0 +1,134 @@
+//! What somebody with the database file in hand could do to it, by Python's own sqlite3.
+//!
+//! Must never know: the product's door to the database. Invariant: a statement that changes nothing is an error, so that no
+//! test believes in a surgery that did not happen.
+
+use crate::{cluster::output, places};
+use anyhow::{Context, Result, ensure};
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+const OPERATE: &str = "
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
+database.execute('BEGIN IMMEDIATE')
+for statement in sys.argv[2:]:
+    if database.execute(statement).rowcount < 1:
+        sys.exit('changes nothing: ' + statement)
+database.execute('COMMIT')
+";
+
+const READ: &str = "
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute('BEGIN')
+print(database.execute('SELECT count(*) FROM audit').fetchone()[0], flush=True)
+sys.stdin.readline()
+";
+
+/// Whether this machine has a Python with sqlite3.
+///
+/// # Errors
+/// Where it has not.
+pub fn possible() -> Result<()> {
+    places::tool("python3", &["-c", "import sqlite3"])
+}
+
+/// Changes rows, all statements in one transaction.
+///
+/// # Errors
+/// Where a statement fails or changes nothing.
+pub fn operate(database: &Path, statements: &[&str]) -> Result<()> {
+    output(Command::new("python3").args(["-c", OPERATE]).arg(database).args(statements)).map(drop)
+}
+
+/// Exchanges columns between the references of two users, whatever their tenants.
+///
+/// # Errors
+/// As [`operate`].
+pub fn exchange(database: &Path, columns: &[&str], (first, second): (&str, &str)) -> Result<()> {
+    let take = |column: &&str| {
+        format!(
+            "{column} = (SELECT {column} FROM taken WHERE user_id <> sealed_references.user_id \
+             AND user_id IN ('{first}', '{second}'))"
+        )
+    };
+    let taken = "CREATE TEMP TABLE taken AS SELECT * FROM sealed_references";
+    let update = format!(
+        "UPDATE sealed_references SET {} WHERE user_id IN ('{first}', '{second}')",
+        columns.iter().map(take).collect::<Vec<_>>().join(", ")
+    );
+    ensure!(!columns.is_empty(), "no column to exchange");
+    let script = OPERATE.replace("for statement", &format!("database.execute('{taken}')\nfor statement"));
+    output(Command::new("python3").args(["-c", &script]).arg(database).arg(update)).map(drop)
+}
+
+const KEEP: &str = "
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
+database.execute('ATTACH ? AS aside', (sys.argv[1] + '-aside',))
+for statement in sys.argv[2:]:
+    database.execute(statement)
+";
+
+/// Keeps a copy of all sealed references in a file beside the database.
+///
+/// # Errors
+/// Where it was done before.
+pub fn keep(database: &Path) -> Result<()> {
+    kept(database, &["CREATE TABLE aside.kept AS SELECT * FROM main.sealed_references"])
+}
+
+/// Puts the sealed references back as they were kept.
+///
+/// # Errors
+/// Where none were kept.
+pub fn put_back(database: &Path) -> Result<()> {
+    let back = "INSERT INTO main.sealed_references SELECT * FROM aside.kept";
+    kept(database, &["BEGIN IMMEDIATE", "DELETE FROM main.sealed_references", back, "COMMIT"])
+}
+
+fn kept(database: &Path, statements: &[&str]) -> Result<()> {
+    output(Command::new("python3").args(["-c", KEEP]).arg(database).args(statements)).map(drop)
+}
+
+/// A process in the middle of a read transaction, for as long as this value lives.
+#[derive(Debug)]
+pub struct Reader(Child);
+
+impl Reader {
+    /// Begins to read.
+    ///
+    /// # Errors
+    /// Where the process does not come so far.
+    pub fn begin(database: &Path) -> Result<Self> {
+        let mut command = Command::new("python3");
+        command.args(["-c", READ]).arg(database).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn()?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().context("no output")?).read_line(&mut line)?;
+        let reader = Self(child);
+        ensure!(line.trim().parse::<u64>().is_ok(), "the reader did not begin: {line:?}");
+        Ok(reader)
+    }
+
+    /// Ends the transaction and waits until the process is gone.
+    ///
+    /// # Errors
+    /// Where it does not end well.
+    pub fn end(mut self) -> Result<()> {
+        self.0.stdin.take().context("no input")?.write_all(b"\n")?;
+        ensure!(self.0.wait()?.success(), "the reader ended badly");
+        Ok(())
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
