@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests print what they measured")]
 
 mod crash;
+mod credentials;
+mod device;
 mod drain;
 mod enrollment;
-mod isolation;
 mod evaluation;
+mod isolation;
 mod races;
 mod transform;
 mod verification;

@@ -70,3 +70,13 @@ pub fn tool(program: &str, probe: &[&str]) -> Result<()> {
     ensure!(output.status.success(), "{program} {} does not work here", probe.join(" "));
     Ok(())
 }
+
+/// Research pictures for measurements, one folder per person, where they lie beside the repository. Never shipped.
+///
+/// # Errors
+/// Where they are not there.
+pub fn faces(name: &str) -> Result<PathBuf> {
+    let path = root().join("../shared/faces").join(name);
+    ensure!(path.is_dir(), "the {name} pictures are not beside this repository");
+    Ok(path)
+}
