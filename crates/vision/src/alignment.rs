@@ -2,11 +2,7 @@
 //!
 //! Must never know: features. Invariant: template constants are those the calibration was made with.
 
-use crate::{
-    evidence::Point,
-    pack::manifest::Alignment,
-    resample::Similarity,
-};
+use crate::{evidence::Point, pack::manifest::Alignment, resample::Similarity};
 
 /// Outer and inner corner of the right eye (on the left of the picture), of the left eye, nose base.
 const CORNERS: [usize; 5] = [33, 133, 362, 263, 2];
@@ -18,10 +14,8 @@ const ARCFACE_112: [(f64, f64); 5] =
 
 /// Where the subject's right and left eye are: the middle between each eye's corners.
 pub(crate) fn eye_centres(points: &[Point]) -> [Point; 2] {
-    let middle = |a: usize, b: usize| Point {
-        x: (points[a].x + points[b].x) / 2.0,
-        y: (points[a].y + points[b].y) / 2.0,
-    };
+    let middle =
+        |a: usize, b: usize| Point { x: (points[a].x + points[b].x) / 2.0, y: (points[a].y + points[b].y) / 2.0 };
     [middle(33, 133), middle(362, 263)]
 }
 

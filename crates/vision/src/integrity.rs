@@ -38,9 +38,8 @@ impl Fingerprint {
 
 /// Judges the frames of a capture together.
 pub(crate) fn judge(frames: &[Frame<'_>], prints: &[Fingerprint]) -> GateResult {
-    let distinct = |pick: fn(&Fingerprint) -> [u8; 32]| {
-        prints.iter().map(pick).collect::<HashSet<_>>().len() == prints.len()
-    };
+    let distinct =
+        |pick: fn(&Fingerprint) -> [u8; 32]| prints.iter().map(pick).collect::<HashSet<_>>().len() == prints.len();
     let ordered = frames.windows(2).all(|pair| pair[0].offset_ms < pair[1].offset_ms);
     let mut reasons = Vec::new();
     if !distinct(|p| p.bytes) || !distinct(|p| p.pixels) {

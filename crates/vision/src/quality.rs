@@ -72,15 +72,9 @@ pub(crate) fn judge_frame(
         (posed, GateReason::QualityHeadPose),
         (m.sharpness >= MIN_SHARPNESS, GateReason::QualitySharpness),
         (m.light.highlight >= MIN_HIGHLIGHT, GateReason::QualityUnderExposure),
-        (
-            m.light.saturated <= MAX_SATURATED && m.light.luminance <= MAX_LUMINANCE,
-            GateReason::QualityOverExposure,
-        ),
+        (m.light.saturated <= MAX_SATURATED && m.light.luminance <= MAX_LUMINANCE, GateReason::QualityOverExposure),
         (m.light.uniformity >= MIN_UNIFORMITY, GateReason::QualityIlluminationUniformity),
-        (
-            m.eye_opening >= MIN_EYE_OPENING && m.light.eye_contrast >= MIN_EYE_CONTRAST,
-            GateReason::QualityEyesVisible,
-        ),
+        (m.eye_opening >= MIN_EYE_OPENING && m.light.eye_contrast >= MIN_EYE_CONTRAST, GateReason::QualityEyesVisible),
         (m.cropped <= MAX_CROPPED, GateReason::QualityFaceCropped),
     ];
     evidence.reasons = met.into_iter().filter(|(met, _)| !met).map(|(_, reason)| reason).collect();

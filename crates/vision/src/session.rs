@@ -36,7 +36,11 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    pub(crate) fn new(runtime: &Runtime, what: &Specification<'_>, options: EngineOptions) -> Result<Self, VisionError> {
+    pub(crate) fn new(
+        runtime: &Runtime,
+        what: &Specification<'_>,
+        options: EngineOptions,
+    ) -> Result<Self, VisionError> {
         let fault = |source| VisionError::Model { model: what.role, step: "load", source };
         let session = configure(runtime, options).and_then(|mut b| b.commit_from_memory(what.bytes)).map_err(fault)?;
         let outputs = what

@@ -1,6 +1,6 @@
 //! Parity with the Python reference, run live on the same pictures: same face, same mesh, same features.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod support;
 
@@ -10,8 +10,8 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use support::{named_pack_dir, root, runtime, shared, skip};
-use vision::{Engine, EngineOptions, Pack, Sample};
+use support::{named_pack_dir, or_skip, root, runtime, shared};
+use vision::{Engine, EngineOptions, Pack, Runtime, Sample};
 
 /// Pictures compared: the first by SHA-256 of their path.
 const COUNT: &str = "300";
@@ -23,16 +23,31 @@ struct Reference {
     features: Vec<f64>,
 }
 
+/// Where everything is.
+struct Place {
+    shared: PathBuf,
+    base: PathBuf,
+    site: PathBuf,
+    runtime: Runtime,
+}
+
+fn place(test: &str) -> Option<Place> {
+    let found = || {
+        let site = root().join("target/python/parity");
+        if !site.join("cv2").exists() {
+            return Err("tests/parity/requirements.txt is not installed".to_owned());
+        }
+        Ok(Place { shared: shared()?, base: named_pack_dir("base")?, site, runtime: runtime()? })
+    };
+    or_skip(test, found())
+}
+
 fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
 }
 
-fn run_reference(shared: &Path, pack: &Path, recogniser: &Path, alignment: &str) -> Option<Vec<Reference>> {
-    let site = root().join("target/python/parity");
-    if !site.join("cv2").exists() {
-        skip("tests/parity/requirements.txt is not installed under target/python/parity");
-        return None;
-    }
+fn run_reference(place: &Place, pack: &Path, recogniser: &Path, alignment: &str) -> Vec<Reference> {
+    let Place { shared, site, .. } = place;
     let output = Command::new("python3")
         .arg(root().join("tests/parity/reference_dump.py"))
         .arg("--reference")
@@ -57,7 +72,7 @@ fn run_reference(shared: &Path, pack: &Path, recogniser: &Path, alignment: &str)
             features: numbers(&line["features"]),
         }
     };
-    Some(String::from_utf8(output.stdout).unwrap().lines().map(parse).collect())
+    String::from_utf8(output.stdout).unwrap().lines().map(parse).collect()
 }
 
 /// Intersection over union of the rectangles.
@@ -70,7 +85,7 @@ fn overlap(a: &[f64], sample: &Sample) -> f64 {
     width * height / (area(a) + area(&b) - width * height)
 }
 
-/// Distances of mesh points over the distance between the outer eye corners' eyes.
+/// Distances of mesh points over the distance between the eyes.
 fn mesh_errors(reference: &Reference, sample: &Sample) -> Vec<f64> {
     let middle = |a: usize, b: usize, axis: usize| (reference.points[a][axis] + reference.points[b][axis]) / 2.0;
     let eyes = (middle(33, 133, 0) - middle(362, 263, 0)).hypot(middle(33, 133, 1) - middle(362, 263, 1));
@@ -105,22 +120,20 @@ fn standard_fp32(shared: &Path, base: &Path) -> tempfile::TempDir {
     dir
 }
 
-fn compare(shared: &Path, dir: &Path, alignment: &str) {
-    let Some(runtime) = runtime() else { return };
+fn compare(place: &Place, dir: &Path, alignment: &str) {
     let pack = Pack::open(dir).unwrap();
-    let recogniser = dir.join(&pack.manifest().recogniser.file);
-    let Some(references) = run_reference(shared, dir, &recogniser, alignment) else { return };
-    let mut engine = Engine::new(&runtime, &pack, EngineOptions::default()).unwrap();
+    let references = run_reference(place, dir, &dir.join(&pack.manifest().recogniser.file), alignment);
+    let mut engine = Engine::new(&place.runtime, &pack, EngineOptions::default()).unwrap();
     let (mut errors, mut cosines) = (Vec::new(), Vec::new());
     for reference in &references {
-        let bytes = fs::read(shared.join("faces/lfw-dev").join(&reference.path)).unwrap();
+        let bytes = fs::read(place.shared.join("faces/lfw-dev").join(&reference.path)).unwrap();
         let sample = engine.sample(&bytes).unwrap().unwrap();
         assert!(overlap(&reference.rectangle, &sample) > 0.8, "{}: another face", reference.path);
         errors.extend(mesh_errors(reference, &sample));
         cosines.push(cosine(&reference.features, sample.features.as_slice()));
     }
     let (error, middle, low) = (quantile(&mut errors, 0.5), quantile(&mut cosines, 0.5), quantile(&mut cosines, 0.01));
-    eprintln!(
+    println!(
         "parity {}: {} faces, mesh {:.3} % of the inter-eye distance, cosine median {middle:.5}, 1st percentile {low:.5}",
         pack.name(),
         cosines.len(),
@@ -133,14 +146,12 @@ fn compare(shared: &Path, dir: &Path, alignment: &str) {
 
 #[test]
 fn base_pack_finds_what_the_reference_finds() {
-    if let (Some(shared), Some(base)) = (shared(), named_pack_dir("base")) {
-        compare(&shared, &base, "dlib-mesh-150");
-    }
+    let Some(place) = place("base_pack_finds_what_the_reference_finds") else { return };
+    compare(&place, &place.base, "dlib-mesh-150");
 }
 
 #[test]
 fn standard_pack_in_full_precision_finds_what_the_reference_finds() {
-    if let (Some(shared), Some(base)) = (shared(), named_pack_dir("base")) {
-        compare(&shared, standard_fp32(&shared, &base).path(), "arcface-112");
-    }
+    let Some(place) = place("standard_pack_in_full_precision_finds_what_the_reference_finds") else { return };
+    compare(&place, standard_fp32(&place.shared, &place.base).path(), "arcface-112");
 }

@@ -60,7 +60,9 @@ fn collapsed_points_have_no_similarity() {
 #[test]
 fn reduction_is_the_mean_over_area() {
     let source = picture(97, 61);
-    for (step, first, size) in [((1.953, 2.31), (3, 2), (40, 20)), ((5.0, 4.0), (0, 0), (19, 15)), ((1.0, 1.0), (5, 6), (9, 9))] {
+    for (step, first, size) in
+        [((1.953, 2.31), (3, 2), (40, 20)), ((5.0, 4.0), (0, 0), (19, 15)), ((1.0, 1.0), (5, 6), (9, 9))]
+    {
         let mut reduced = Picture::default();
         Reducer::default().reduce(&source, &Grid { step, first, size }, &mut reduced);
         for y in 0..size.1 {
