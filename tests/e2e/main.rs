@@ -8,6 +8,7 @@ mod drain;
 mod enrollment;
 mod evaluation;
 mod isolation;
+mod leaks;
 mod races;
 mod transform;
 mod verification;

@@ -1,7 +1,7 @@
 //! What the worker signs: the claims of a receipt or a refusal, from an attempt and what was found.
 //!
 //! Must never know: features, scores, keys but the issuer's. Invariant: a claim that rests on the gateway's word alone is
-//! named in `asserted`; a refusal for a device lists no gate.
+//! named in `asserted`; a refusal for a device lists no gate and no reference, which would say how far the gates came.
 
 use crate::{attempt::Attempt, gates::Judged, keys::Issuer};
 use biometrics::{Purpose, Verdict};
@@ -84,7 +84,7 @@ fn claims(issuer: &Issuer, models: &Models, found: &Found<'_>, now_s: i64) -> Re
         fmr: FmrClaim { claimed: attempt.policy.fmr, calibration: models.calibration.clone() },
         model: models.digests.clone(),
         pol: attempt.policy.version.clone(),
-        reference: found.reference.clone(),
+        reference: found.reference.clone().filter(|_| !withheld),
         amr: vec![amr::FACE.to_owned()],
         consent: consent(attempt),
         status: status(attempt),
