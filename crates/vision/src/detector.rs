@@ -65,13 +65,8 @@ struct Placement {
 
 impl Detector {
     pub(crate) fn new(model: Model) -> Self {
-        let cell = |cells: usize, i: usize| (i as f32 + 0.5) / cells as f32;
-        let anchors = MAPS.iter().flat_map(|&(cells, each)| {
-            (0..cells * cells * each).map(move |i| (cell(cells, i / each % cells), cell(cells, i / each / cells)))
-        });
-        let anchors = anchors.collect();
         let (reducer, warper, inner, letterbox) = Default::default();
-        Self { model, anchors, reducer, warper, inner, letterbox, raw: Vec::new() }
+        Self { model, anchors: anchors(), reducer, warper, inner, letterbox, raw: Vec::new() }
     }
 
     /// All faces with a score above `threshold`, best first.
@@ -167,6 +162,15 @@ impl Placement {
     }
 }
 
+/// Centres of the anchors, in units of the input side, in the network's order.
+fn anchors() -> Vec<(f32, f32)> {
+    let cell = |cells: usize, i: usize| (i as f32 + 0.5) / cells as f32;
+    let map = |&(cells, each): &(usize, usize)| {
+        (0..cells * cells * each).map(move |i| (cell(cells, i / each % cells), cell(cells, i / each / cells)))
+    };
+    MAPS.iter().flat_map(map).collect()
+}
+
 /// The mean of all free detections that overlap with the one at `best`, weighted by score; they are taken.
 fn merge(raw: &mut [Raw], best: usize) -> Raw {
     let chosen = raw[best];
@@ -198,4 +202,37 @@ fn overlap(a: &[f32; 8], b: &[f32; 8]) -> f32 {
 /// The logistic function.
 pub(crate) fn sigmoid(logit: f32) -> f32 {
     1.0 / (1.0 + (-logit.clamp(-100.0, 100.0)).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(score: f32, left: f32) -> Raw {
+        Raw { score, numbers: [left, 0.0, left + 1.0, 1.0, left, 0.5, left + 1.0, 0.5], taken: false }
+    }
+
+    #[test]
+    fn anchors_cover_both_maps_row_by_row() {
+        let all = anchors();
+        assert_eq!(all.len(), 896);
+        assert_eq!((all[0], all[1], all[2]), ((0.03125, 0.03125), (0.03125, 0.03125), (0.09375, 0.03125)));
+        assert_eq!((all[512], all[895]), ((0.0625, 0.0625), (0.9375, 0.9375)));
+    }
+
+    #[test]
+    fn overlapping_detections_become_one_weighted_mean() {
+        let mut all = [raw(0.9, 0.0), raw(0.6, 0.25), raw(0.8, 3.0)];
+        let merged = merge(&mut all, 0);
+        assert!((merged.numbers[0] - 0.1).abs() < 1e-6, "{:?}", merged.numbers);
+        assert_eq!((merged.score, all.map(|r| r.taken)), (0.9, [true, true, false]));
+        assert_eq!(merge(&mut all, 2).numbers[0], 3.0);
+    }
+
+    #[test]
+    fn degenerate_rectangles_do_not_merge_with_others() {
+        let mut all = [Raw { numbers: [0.0; 8], ..raw(0.9, 0.0) }, raw(0.8, 0.0)];
+        assert!(merge(&mut all, 0).numbers.iter().all(|v| v.is_finite()));
+        assert!(!all[1].taken);
+    }
 }

@@ -94,3 +94,56 @@ pub(crate) fn judge_capture(reasons: &[&[GateReason]]) -> GateResult {
         gate(Gate::Quality, GateStatus::Inconclusive, all)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DARK: &[GateReason] = &[GateReason::QualityUnderExposure];
+    const CROWD: &[GateReason] = &[GateReason::QualitySeveralFaces];
+
+    #[test]
+    fn half_of_the_frames_and_one_must_be_good() {
+        let status = |reasons: &[&[GateReason]]| judge_capture(reasons).status;
+        assert_eq!(status(&[&[]]), GateStatus::Pass);
+        assert_eq!(status(&[&[], DARK]), GateStatus::Pass);
+        assert_eq!(status(&[&[], DARK, DARK]), GateStatus::Inconclusive);
+        assert_eq!(status(&[DARK]), GateStatus::Inconclusive);
+        assert_eq!(status(&[]), GateStatus::Inconclusive);
+    }
+
+    #[test]
+    fn one_frame_with_a_competing_face_spoils_the_capture() {
+        let result = judge_capture(&[&[], &[], &[], CROWD]);
+        assert_eq!((result.status, &result.reasons[..]), (GateStatus::Inconclusive, CROWD));
+    }
+
+    #[test]
+    fn reasons_are_told_once_each_and_in_order() {
+        let both = judge_capture(&[CROWD, DARK, DARK]).reasons;
+        assert_eq!(both, [GateReason::QualitySeveralFaces, GateReason::QualityUnderExposure]);
+    }
+
+    #[test]
+    fn measurements_that_are_not_finite_are_outside() {
+        let lost = Measured {
+            rectangle: Default::default(),
+            presence: f32::NAN,
+            inter_eye_px: f32::NAN,
+            pose: crate::Pose { yaw: f32::NAN, pitch: 0.0, roll: 0.0 },
+            eye_opening: f32::NAN,
+            cropped: f32::NAN,
+            sharpness: f32::NAN,
+            light: light::Light {
+                luminance: f32::NAN,
+                highlight: f32::NAN,
+                saturated: f32::NAN,
+                uniformity: f32::NAN,
+                eye_contrast: f32::NAN,
+            },
+        };
+        let mut evidence = FrameEvidence::default();
+        judge_frame(Some(&lost), 0, ExamineOptions { min_inter_eye_px: 60 }, &mut evidence);
+        assert_eq!(evidence.reasons.len(), 9, "every limit but the number of faces: {:?}", evidence.reasons);
+    }
+}
