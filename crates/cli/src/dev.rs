@@ -54,7 +54,7 @@ pub(crate) struct Dev {
 impl Dev {
     /// Serves until Ctrl-C or SIGTERM, then drains.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
-        worker::memory::reexec_without_thread_cache().context("starting again without a thread cache")?;
+        service::heap::reexec_wiped().context("starting again with a heap that is wiped")?;
         worker::memory::harden().context("memory settings")?;
         telemetry::init(&TelemetryConfig { format: LogFormat::Text, filter: self.log.clone() })?;
         let runtime = tokio::runtime::Runtime::new().context("async runtime")?;

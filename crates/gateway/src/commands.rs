@@ -8,7 +8,7 @@ use gateway::{
     tenants::{Register, TenantRequest},
 };
 use secrecy::ExposeSecret as _;
-use service::{Clock, config, drain, telemetry};
+use service::{Clock, config, drain, heap, telemetry};
 use std::{
     fs,
     io::{self, Write as _},
@@ -110,6 +110,7 @@ pub(crate) enum KeyCommand {
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) async fn serve(path: &Path) -> anyhow::Result<()> {
+    heap::reexec_wiped().context("starting again with a heap that is wiped")?;
     let config: Config = config::load(path)?;
     telemetry::init(&config.telemetry)?;
     let running = gateway::start(config, Clock::system(), drain::signal()).await?;

@@ -17,6 +17,7 @@ mod error;
 mod gates;
 mod keys;
 pub mod memory;
+mod plant;
 mod queue;
 mod references;
 mod renewal;

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use clap::Parser;
-use service::{Clock, config, drain, telemetry};
+use service::{Clock, config, drain, heap, telemetry};
 use std::path::PathBuf;
 use worker::memory;
 
@@ -20,7 +20,7 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     let Command::Serve { config } = Command::parse();
-    memory::reexec_without_thread_cache().context("starting again without a thread cache")?;
+    heap::reexec_wiped().context("starting again with a heap that is wiped")?;
     let memory = memory::harden().context("memory settings")?;
     let config: worker::Config = config::load(&config)?;
     telemetry::init(&config.telemetry)?;

@@ -1,15 +1,11 @@
 //! What the process does with the memory it gives back, and who may read it. The only module with `unsafe` in the house.
 //!
-//! Owns the calls into the C library: freed memory overwritten, no thread cache, no core dump, no debugger, no swap where
+//! Owns the calls into the C library: freed memory overwritten, no core dump, no debugger, no swap where
 //! the limits allow it. Must never know: frames, keys, what the memory held. Invariant: settings act on the whole process and
 //! are made before the first frame is read. What remains after them is measured (TARGETS R8), not promised.
 
-use std::{ffi::OsString, io, os::unix::process::CommandExt as _, process::Command};
+use std::io;
 
-/// glibc's own switches; read by it once, before `main`.
-const TUNABLES: &str = "GLIBC_TUNABLES";
-/// Turns the per-thread free lists off: what lies in them escapes [`PERTURB`].
-const NO_THREAD_CACHE: &str = "glibc.malloc.tcache_count=0";
 /// Freed memory is filled with this byte, fresh memory with its complement.
 const PERTURB: i32 = 0xa5;
 
@@ -18,31 +14,12 @@ const PERTURB: i32 = 0xa5;
 pub struct Hardening {
     /// `free` overwrites what it is given (glibc only).
     pub freed_memory_is_overwritten: bool,
-    /// Freed memory is not kept aside per thread; see [`reexec_without_thread_cache`].
+    /// Freed memory is not kept aside per thread; see [`service::heap`].
     pub thread_cache_is_off: bool,
     /// No core file, and no other process of this user may attach.
     pub not_dumpable: bool,
     /// Pages stay out of swap; only where `RLIMIT_MEMLOCK` is unlimited, otherwise turn swap off on the host.
     pub locked_in_memory: bool,
-}
-
-/// Starts this program again, in the same process id, with glibc's thread cache off; returns at once where it already is.
-///
-/// glibc reads the setting only before `main`, so there is no other way from inside. Deployments may set
-/// `GLIBC_TUNABLES=glibc.malloc.tcache_count=0` themselves and save the second start.
-///
-/// # Errors
-/// When the program's own file can no longer be found or started.
-pub fn reexec_without_thread_cache() -> io::Result<()> {
-    if !cfg!(target_env = "gnu") || thread_cache_is_off() {
-        return Ok(());
-    }
-    let mut tunables = std::env::var_os(TUNABLES).filter(|set| !set.is_empty()).unwrap_or_default();
-    if !tunables.is_empty() {
-        tunables.push(":");
-    }
-    tunables.push(OsString::from(NO_THREAD_CACHE));
-    Err(Command::new(std::env::current_exe()?).args(std::env::args_os().skip(1)).env(TUNABLES, tunables).exec())
 }
 
 /// Applies every setting that can be made at run time.
@@ -53,14 +30,10 @@ pub fn harden() -> io::Result<Hardening> {
     forbid_dumps()?;
     Ok(Hardening {
         freed_memory_is_overwritten: overwrite_freed_memory(),
-        thread_cache_is_off: thread_cache_is_off(),
+        thread_cache_is_off: service::heap::is_wiped(),
         not_dumpable: true,
         locked_in_memory: lock_pages(),
     })
-}
-
-fn thread_cache_is_off() -> bool {
-    std::env::var(TUNABLES).is_ok_and(|set| set.split(':').any(|one| one == NO_THREAD_CACHE))
 }
 
 #[cfg(target_env = "gnu")]

