@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise"))]
 
 pub mod calibration;
+pub mod challenge;
 pub mod error_rates;
 pub mod features;
 pub mod gate;
@@ -18,6 +19,7 @@ pub mod strikes;
 pub mod transform;
 
 pub use calibration::{CalibrationTable, OperatingPoint};
+pub use challenge::{CaptureScript, Head, ScriptInputs, Step, Target, blind_guess_bound};
 pub use features::{DIMENSION, Features, FeaturesError};
 pub use gate::{Gate, GateReason, GateResult, GateStatus, Verdict, decide};
 pub use ids::{ChallengeId, Jti, ReferenceId, TenantId, UserId};

@@ -4,11 +4,13 @@
 //! never taken as something else.
 
 mod action;
+mod script;
 #[cfg(test)]
 mod tests;
 mod time;
 
 pub use action::{action, action_to_wire};
+pub use script::{script, script_to_wire};
 pub use time::{timestamp, timestamp_ms};
 
 use crate::{Reason, v1};
