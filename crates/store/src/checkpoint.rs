@@ -17,6 +17,11 @@ impl Checkpoint {
     pub const fn at_ms(self) -> i64 {
         self.at_ms
     }
+
+    /// The checkpoint that a proved deletion had: it covered at least what was erased by `deleted_at_ms`.
+    pub(crate) const fn of_proved(deleted_at_ms: i64) -> Self {
+        Self { at_ms: deleted_at_ms }
+    }
 }
 
 impl Store {

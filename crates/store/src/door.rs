@@ -10,8 +10,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::{
-    fs::OpenOptions,
-    os::unix::fs::OpenOptionsExt as _,
+    fs::{OpenOptions, Permissions},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -172,7 +172,10 @@ fn connect_options(config: &StoreConfig) -> SqliteConnectOptions {
         .pragma("trusted_schema", "OFF")
 }
 
-/// Makes the file before SQLite does, readable by this user only; SQLite gives its companions the same mode.
+/// Makes the file before SQLite does, readable by this user only; SQLite gives its companions the same mode. A file that
+/// others may read (copied back from a backup, say) is closed to them.
 fn make_private(path: &Path) -> std::io::Result<()> {
-    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(|_| ())
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let mode = file.metadata()?.permissions().mode();
+    if mode & 0o077 == 0 { Ok(()) } else { file.set_permissions(Permissions::from_mode(mode & 0o700)) }
 }

@@ -36,11 +36,16 @@ pub struct Erased {
     pub deleted_at_ms: i64,
 }
 
+/// How long a proof that was given is given again to whoever asks: its answer may have been lost on the way.
+const PROOF_REPEATED_MS: i64 = 24 * 3_600_000;
+
 /// What came of an erasure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EraseResult {
     /// Gone; or gone before, and its proof was never given.
     Erased(Erased),
+    /// Gone before, and its proof was given within the last day: it may be given again, without another checkpoint.
+    Proved(Erased, Checkpoint),
     /// There is none.
     NoReference,
 }
@@ -138,20 +143,24 @@ async fn record(conn: &mut SqliteConnection, erased: &Erased) -> Result<(), Stor
     Ok(())
 }
 
-/// The user's newest deletion that the user asked for and has no proof of.
-async fn unproved(conn: &mut SqliteConnection, tenant: TenantId, user: &UserId) -> Result<Option<Erased>, StoreError> {
-    let sql = "-- erasure.unproved
-        SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms FROM deletions
-        WHERE tenant = $1 AND user_id = $2 AND proved_at_ms IS NULL AND cause <> 'replaced'
+/// The user's newest deletion that the user asked for, whose proof was never given or not longer than a day ago.
+async fn earlier(conn: &mut SqliteConnection, of: Of<'_>, now: i64) -> Result<EraseResult, StoreError> {
+    let sql = "-- erasure.earlier
+        SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, proved_at_ms FROM deletions
+        WHERE tenant = $1 AND user_id = $2 AND cause <> 'replaced' AND (proved_at_ms IS NULL OR proved_at_ms > $3)
         ORDER BY deleted_at_ms DESC LIMIT 1";
-    let row = sqlx::query(sql).bind(tenant.uuid()).bind(user.as_str()).fetch_optional(conn).await?;
-    row.as_ref().map(Erased::read).transpose()
+    let since = now - PROOF_REPEATED_MS;
+    let row = sqlx::query(sql).bind(of.tenant.uuid()).bind(of.user.as_str()).bind(since).fetch_optional(conn).await?;
+    let Some(row) = row else { return Ok(EraseResult::NoReference) };
+    let (erased, proved_at_ms): (_, Option<i64>) = (Erased::read(&row)?, row.try_get("proved_at_ms")?);
+    let checkpoint = Checkpoint::of_proved(erased.deleted_at_ms);
+    Ok(if proved_at_ms.is_some() { EraseResult::Proved(erased, checkpoint) } else { EraseResult::Erased(erased) })
 }
 
 impl Store {
     /// Erases the user's reference: zeros over the wrapped DEK and the ciphertext, then no row; live receipts INVALID,
     /// open attempts abandoned, strikes forgotten, a deletion record and the entry `reference.erased`. The proof waits
-    /// for `checkpoint`. Asked again before the proof was given, answers the same deletion.
+    /// for `checkpoint`. Asked again before the proof was given, or within a day after it, answers the same deletion.
     ///
     /// # Errors
     /// `Unavailable`, `AuditUnavailable`; `Misuse` for the cause `replaced`, which is the store's own word.
@@ -162,8 +171,7 @@ impl Store {
         let mut tx = self.write().await?;
         let now = now_ms(&mut tx).await?;
         let Some(row) = references::load(&mut tx, tenant, user).await? else {
-            let pending = unproved(&mut tx, tenant, user).await?;
-            return Ok(pending.map_or(EraseResult::NoReference, EraseResult::Erased));
+            return earlier(&mut tx, Of { tenant, user }, now).await;
         };
         let erased = erase_row(&mut tx, Erase { tenant, user, cause, now }, &row).await?;
         strikes::forget(&mut tx, Of { tenant, user }).await?;

@@ -8,7 +8,10 @@ use sqlx::{
 };
 use std::borrow::Cow;
 
-const SQLITE: &[(i64, &str, &str)] = &[(1, "first", include_str!("../migrations/sqlite/0001_first.sql"))];
+const SQLITE: &[(i64, &str, &str)] = &[
+    (1, "first", include_str!("../migrations/sqlite/0001_first.sql")),
+    (2, "deletions by user", include_str!("../migrations/sqlite/0002_deletions_by_user.sql")),
+];
 
 /// Applies what is missing; refuses what it does not know.
 pub(crate) async fn run(conn: &mut SqliteConnection) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use crate::{EraseResult, Erased};
 async fn erase(f: &Fixture, name: &str) -> Erased {
     match f.store.erase(f.tenant, &user(name), "user-request").await.unwrap() {
         EraseResult::Erased(erased) => erased,
-        EraseResult::NoReference => panic!("no reference"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -58,9 +58,30 @@ async fn an_open_reader_blocks_the_proof_and_leaves_the_deletion_pending() {
     assert!(f.store.deletion_proved(erased.deletion_id, checkpoint).await.unwrap());
     assert!(!f.store.deletion_proved(erased.deletion_id, checkpoint).await.unwrap(), "once");
     assert!(f.store.pending_deletions(10).await.unwrap().is_empty());
-    let again = f.store.erase(f.tenant, &user("alice"), "user-request").await.unwrap();
-    assert_eq!(again, EraseResult::NoReference);
     assert_eq!(f.store.audit_count(f.tenant, "deletion.proved").await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_proof_is_given_again_for_a_day_and_to_nobody_else() {
+    let f = Fixture::new().await;
+    f.enroll("alice", 1).await;
+    let erased = erase(&f, "alice").await;
+    let checkpoint = f.store.checkpoint().await.unwrap();
+    f.store.deletion_proved(erased.deletion_id, checkpoint).await.unwrap();
+    let again = async || f.store.erase(f.tenant, &user("alice"), "user-request").await.unwrap();
+    assert!(
+        matches!(again().await, EraseResult::Proved(same, at) if same == erased && at.at_ms() == erased.deleted_at_ms)
+    );
+    let bob = f.store.erase(f.tenant, &user("bob"), "user-request").await.unwrap();
+    assert_eq!(bob, EraseResult::NoReference);
+    f.sql("UPDATE deletions SET proved_at_ms = proved_at_ms - 24 * 3600000").await;
+    assert_eq!(again().await, EraseResult::NoReference);
+    f.enroll("alice", 2).await;
+    assert_ne!(
+        erase(&f, "alice").await.deletion_id,
+        erased.deletion_id,
+        "a new reference is erased, not the old one proved"
+    );
 }
 
 #[tokio::test]

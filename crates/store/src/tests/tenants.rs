@@ -84,6 +84,17 @@ async fn the_files_are_private_to_this_user() {
 }
 
 #[tokio::test]
+async fn a_file_that_others_may_read_is_closed_to_them() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let f = Fixture::new().await;
+    let path = config(&f.dir).path;
+    f.store.close().await;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    Store::open(config(&f.dir)).await.unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
 async fn an_edited_or_newer_schema_is_refused() {
     let f = Fixture::new().await;
     f.store.ping().await.unwrap();
