@@ -205,12 +205,8 @@ struct CalibrationFile {
 fn read_calibration(dir: &Path, manifest: &Manifest) -> Result<(CalibrationTable, Digest), PackError> {
     let recogniser = &manifest.recogniser;
     let at = |fault| PackError { file: recogniser.calibration.as_str().into(), fault };
-    let bytes = match &recogniser.calibration_sha256 {
-        Some(sha256) => read_named(dir, &Named { file: &recogniser.calibration, sha256 }, MAX_TEXT_BYTES),
-        None => plain(&recogniser.calibration)
-            .and_then(|()| read_regular(&dir.join(&recogniser.calibration), MAX_TEXT_BYTES)),
-    }
-    .map_err(at)?;
+    let named = Named { file: &recogniser.calibration, sha256: &recogniser.calibration_sha256 };
+    let bytes = read_named(dir, &named, MAX_TEXT_BYTES).map_err(at)?;
     let file: CalibrationFile = serde_json::from_slice(&bytes).map_err(|e| at(PackFault::Calibration(e)))?;
     let bound = file.recogniser_sha256 == recogniser.sha256
         && file.feature_space == manifest.feature_space

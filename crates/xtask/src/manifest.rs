@@ -79,6 +79,7 @@ fn plain_name(file: String) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest;
 
     #[test]
     fn every_pack_has_its_calibration_table() {
@@ -87,6 +88,8 @@ mod tests {
             assert_eq!(manifest.name, pack);
             assert_eq!(manifest.files.len(), files);
             let table = fs::read_to_string(&manifest.calibration_source).unwrap();
+            let digest = digest::of(&manifest.calibration_source).unwrap();
+            assert!(manifest.text.contains(&digest), "{pack}: names its calibration table by digest {digest}");
             assert!(
                 manifest.files.iter().any(|entry| table.contains(&entry.sha256)),
                 "{pack}: bound to its recogniser"

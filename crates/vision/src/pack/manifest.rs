@@ -173,7 +173,7 @@ pub struct Recogniser {
     /// File name of the calibration table.
     pub calibration: String,
     /// SHA-256 of the calibration table, hexadecimal.
-    pub calibration_sha256: Option<String>,
+    pub calibration_sha256: String,
     /// What the graph answers.
     pub outputs: Vec<Output>,
     /// What the graph is fed.

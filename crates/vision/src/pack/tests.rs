@@ -8,14 +8,13 @@ use tempfile::TempDir;
 /// A pack of models that have the right signatures and nothing inside; good enough for everything but sessions.
 struct Fixture {
     dir: TempDir,
-    calibration_pinned: bool,
 }
 
 const MODELS: [&str; 3] = ["detector.onnx", "landmarks.onnx", "recogniser.onnx"];
 
 impl Fixture {
     fn new() -> Self {
-        let fixture = Self { dir: tempfile::tempdir().unwrap(), calibration_pinned: true };
+        let fixture = Self { dir: tempfile::tempdir().unwrap() };
         fixture.write_models(Flaw::None);
         fixture.write("calibration.json", &fixture.calibration());
         fixture.seal();
@@ -61,10 +60,7 @@ impl Fixture {
         };
         let rest = r#"licence = "none"
             provenance = { source = "a", source_sha256 = "b", version = "c", note = "d" }"#;
-        let pinned = match self.calibration_pinned {
-            true => format!("calibration_sha256 = \"{}\"", self.digest("calibration.json")),
-            false => String::new(),
-        };
+        let calibration = self.digest("calibration.json");
         let [detector, landmarks, recogniser] = MODELS.map(|name| self.digest(name));
         let [small, middle, chip] = [128, 192, 112].map(|side| input(side).replace('\n', " "));
         format!(
@@ -97,7 +93,7 @@ impl Fixture {
             dimension = 128
             metric = "cosine"
             calibration = "calibration.json"
-            {pinned}
+            calibration_sha256 = "{calibration}"
             input = {chip}
             outputs = [{{ meaning = "features", name = "features", shape = [128] }}]
             {rest}
@@ -268,17 +264,19 @@ fn manifests_with_unknown_or_unusable_values_are_refused() {
 
 #[test]
 fn calibration_of_another_recogniser_is_refused() {
-    let mut fixture = Fixture::new();
-    fixture.calibration_pinned = false;
-    fixture.seal();
+    let fixture = Fixture::new();
     Pack::open(fixture.dir.path()).unwrap();
     let sound = String::from_utf8(fixture.calibration()).unwrap();
+    let calibrate = |text: &str| {
+        fixture.write("calibration.json", text.as_bytes());
+        fixture.seal();
+    };
     for (from, to) in [("cosine", "euclidean"), ("arcface", "other"), ("_sha256\": \"", "_sha256\": \"0")] {
-        fixture.write("calibration.json", sound.replacen(from, to, 1).as_bytes());
+        calibrate(&sound.replacen(from, to, 1));
         assert_refused!(fixture, "calibration.json", PackFault::CalibrationOfAnother);
     }
-    fixture.write("calibration.json", sound.replacen("0.001", "2.0", 1).as_bytes());
+    calibrate(&sound.replacen("0.001", "2.0", 1));
     assert_refused!(fixture, "calibration.json", PackFault::OperatingPoints);
-    fixture.write("calibration.json", b"{}");
+    calibrate("{}");
     assert_refused!(fixture, "calibration.json", PackFault::Calibration(_));
 }
