@@ -67,6 +67,10 @@ pub enum GateReason {
     QualityEyesVisible,
     /// The face reaches over the edge of the picture.
     QualityFaceCropped,
+    /// The face looks like paper or a screen to the presentation attack detectors.
+    PresentationAttackSuspected,
+    /// No frame shows the face large enough for the presentation attack detectors.
+    PresentationAttackNoView,
     /// The gate is not part of this release.
     NotImplemented,
     /// The pack has no model for this gate.

@@ -1,6 +1,6 @@
 //! What a capture subject is asked to do before the next attempt, in stable codes.
 //!
-//! Must never know: texts or languages. Invariant: only quality reasons give an instruction, so instructions never tell
+//! Must never know: texts or languages. Invariant: only what the capture subject can cure gives one, so instructions never tell
 //! which security gate refused.
 
 use crate::gate::GateReason;
@@ -71,7 +71,7 @@ impl Instruction {
         match reason {
             GateReason::QualityNoFace | GateReason::QualityFaceCropped => Some(Self::ShowWholeFace),
             GateReason::QualitySeveralFaces => Some(Self::OnePersonOnly),
-            GateReason::QualityInterEyeDistance => Some(Self::MoveCloser),
+            GateReason::QualityInterEyeDistance | GateReason::PresentationAttackNoView => Some(Self::MoveCloser),
             GateReason::QualityHeadPose => Some(Self::LookAtCamera),
             GateReason::QualitySharpness => Some(Self::HoldStill),
             GateReason::QualityUnderExposure => Some(Self::MoreLight),
@@ -80,6 +80,7 @@ impl Instruction {
             GateReason::QualityEyesVisible => Some(Self::OpenEyes),
             GateReason::CaptureDuplicateFrame
             | GateReason::CaptureOffsetOrder
+            | GateReason::PresentationAttackSuspected
             | GateReason::NotImplemented
             | GateReason::NoModel
             | GateReason::EarlierGate

@@ -14,6 +14,7 @@ use crate::{
         manifest::{Alignment, Colour, SelfTest},
     },
     picture::Picture,
+    presentation_attack::Panel,
     resample::Warper,
     runtime::Runtime,
     session::{Model, Specification},
@@ -21,6 +22,7 @@ use crate::{
 use biometrics::{Features, FeaturesError, Metric};
 
 mod examine;
+mod presentation;
 
 /// Detections below this score are not faces.
 const DETECTION_THRESHOLD: f32 = 0.5;
@@ -39,6 +41,7 @@ pub struct Engine {
     detector: Detector,
     mesh: Mesh,
     recogniser: Model,
+    presentation_attack: Option<Panel>,
     alignment: Alignment,
     colour: Colour,
     self_test: SelfTest,
@@ -81,6 +84,7 @@ impl Engine {
             detector: Detector::new(Model::new(runtime, &detector, options)?),
             mesh: Mesh::new(Model::new(runtime, &landmarks, options)?, m.landmarks.crop_scale),
             recogniser: Model::new(runtime, &recogniser, options)?,
+            presentation_attack: None,
             alignment: m.recogniser.alignment,
             colour: m.recogniser.input.colour,
             self_test: m.self_test.clone(),
@@ -204,6 +208,9 @@ impl Engine {
         self.detector.wipe();
         self.mesh.wipe();
         self.recogniser.wipe();
+        if let Some(panel) = &mut self.presentation_attack {
+            panel.wipe();
+        }
         self.picture.wipe();
         self.chip.wipe();
     }

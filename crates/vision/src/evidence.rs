@@ -130,6 +130,9 @@ pub struct FrameEvidence {
     pub eye_contrast: f32,
     /// Share of the face outline that lies outside the picture, 0 to 1.
     pub cropped: f32,
+    /// What each presentation attack detector said of the frame, in the manifest's order: log-odds of a bona fide
+    /// presentation. Empty where they did not look.
+    pub bona_fide: Vec<f32>,
     /// Why the frame is outside the envelope; empty when it is good.
     pub reasons: Vec<GateReason>,
 }
@@ -140,6 +143,11 @@ pub struct Evidence {
     pub integrity: GateResult,
     /// Gate 2: the quality envelope.
     pub quality: GateResult,
+    /// Gate 3: the presentation attack detectors over a few chosen frames. NOT_RUN without detectors
+    /// ([`crate::Engine::with_presentation_attack`]) and where gate 1 or 2 did not pass.
+    pub presentation_attack: GateResult,
+    /// What gate 3 compared with its threshold: fused log-odds of a bona fide presentation; `None` where it did not judge.
+    pub presentation_attack_score: Option<f32>,
     /// Lowest comparison score between any two frames that passed quality; `None` with fewer than two of them.
     /// The caller judges it against its threshold (gate 5).
     pub frame_consistency: Option<ComparisonScore>,
@@ -155,6 +163,7 @@ pub struct Evidence {
 pub(crate) fn gate(gate: Gate, status: GateStatus, reasons: Vec<GateReason>) -> GateResult {
     let version = match gate {
         Gate::CaptureIntegrity => "exact-1",
+        Gate::PresentationAttack => crate::presentation_attack::METHOD,
         _ => "envelope-1",
     };
     GateResult { gate, status, reasons, version: Cow::Borrowed(version) }

@@ -16,6 +16,7 @@ mod integrity;
 mod mesh;
 pub mod pack;
 mod picture;
+mod presentation_attack;
 mod quality;
 mod resample;
 mod runtime;

@@ -6,6 +6,7 @@
 mod fault;
 pub mod manifest;
 mod onnx;
+mod presentation_attack;
 
 pub use fault::{Digest, PackError, PackFault};
 pub use manifest::Manifest;
@@ -33,6 +34,8 @@ pub struct Pack {
     detector: Arc<[u8]>,
     landmarks: Arc<[u8]>,
     recogniser: Arc<[u8]>,
+    presentation_attack: Arc<[Arc<[u8]>]>,
+    presentation_attack_threshold: Option<f32>,
 }
 
 impl Pack {
@@ -46,9 +49,11 @@ impl Pack {
         let detector = read_model(dir, &Named { file: &d.file, sha256: &d.sha256 }, (&d.input, &d.outputs))?;
         let landmarks = read_model(dir, &Named { file: &l.file, sha256: &l.sha256 }, (&l.input, &l.outputs))?;
         let recogniser = read_model(dir, &Named { file: &r.file, sha256: &r.sha256 }, (&r.input, &r.outputs))?;
-        for p in &manifest.presentation_attack {
-            read_model(dir, &Named { file: &p.file, sha256: &p.sha256 }, (&p.input, &p.outputs))?;
-        }
+        let detectors = manifest.presentation_attack.iter();
+        let presentation_attack = detectors
+            .map(|p| read_model(dir, &Named { file: &p.file, sha256: &p.sha256 }, (&p.input, &p.outputs)))
+            .collect::<Result<_, _>>()?;
+        let presentation_attack_threshold = presentation_attack::read_threshold(dir, &manifest)?;
         let (calibration, calibration_digest) = read_calibration(dir, &manifest)?;
         Ok(Self {
             manifest: Arc::new(manifest),
@@ -57,6 +62,8 @@ impl Pack {
             detector,
             landmarks,
             recogniser,
+            presentation_attack,
+            presentation_attack_threshold,
         })
     }
 
@@ -108,6 +115,12 @@ impl Pack {
             .collect()
     }
 
+    /// Fused log-odds from which gate 3 passes; `None` when the pack has no detectors or no operating point for them.
+    #[must_use]
+    pub fn presentation_attack_threshold(&self) -> Option<f32> {
+        self.presentation_attack_threshold
+    }
+
     /// The manifest, for description.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
@@ -124,6 +137,11 @@ impl Pack {
 
     pub(crate) fn recogniser_bytes(&self) -> &[u8] {
         &self.recogniser
+    }
+
+    /// The models of gate 3 in the manifest's order.
+    pub(crate) fn presentation_attack_bytes(&self) -> impl Iterator<Item = &[u8]> {
+        self.presentation_attack.iter().map(|bytes| &bytes[..])
     }
 }
 

@@ -21,6 +21,9 @@ use view::Cutter;
 
 pub(crate) use fusion::choose;
 
+/// Names the way in which answers become a score; an operating point belongs to it.
+pub(crate) const METHOD: &str = "median-of-mean-1";
+
 /// One of the pack's detectors, ready to run.
 struct Detector {
     about: PresentationAttack,
@@ -109,10 +112,9 @@ impl Panel {
     /// What the answers over the chosen frames add up to.
     pub(crate) fn judge(&self, answers: &[Vec<f32>]) -> Finding {
         let Some(score) = fusion::fuse(answers) else { return inconclusive() };
-        let suspected = score < self.threshold || !score.is_finite();
-        let (status, reasons) = match suspected {
-            false => (GateStatus::Pass, Vec::new()),
-            true => (GateStatus::Fail, vec![GateReason::PresentationAttackSuspected]),
+        let (status, reasons) = match score.is_finite() && score >= self.threshold {
+            true => (GateStatus::Pass, Vec::new()),
+            false => (GateStatus::Fail, vec![GateReason::PresentationAttackSuspected]),
         };
         Finding { result: gate(Gate::PresentationAttack, status, reasons), score: Some(score) }
     }

@@ -188,6 +188,8 @@ mod tests {
         Evidence {
             integrity: pass(Gate::CaptureIntegrity),
             quality: pass(Gate::Quality),
+            presentation_attack: pass(Gate::PresentationAttack),
+            presentation_attack_score: None,
             frame_consistency: frame_consistency.map(ComparisonScore::new),
             features: features.then(|| Features::new(&[0.5; 128]).unwrap()),
             per_frame: Vec::new(),

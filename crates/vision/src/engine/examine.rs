@@ -1,4 +1,4 @@
-//! Gates 1 and 2 over the frames of a capture, then features fused over the good ones.
+//! Gates 1, 2 and 3 over the frames of a capture, then features fused over the good ones.
 
 use super::{Engine, alignment};
 use crate::{
@@ -7,20 +7,23 @@ use crate::{
     evidence::{Evidence, ExamineOptions, Frame, FrameEvidence},
     integrity,
     picture::Picture,
+    presentation_attack::{self, Views},
     quality,
 };
-use biometrics::{ComparisonScore, Features, GateStatus, Instruction};
+use biometrics::{ComparisonScore, Features, GateReason, GateStatus, Instruction};
 
 /// What is kept of a frame once its picture is gone.
-struct Examined {
-    evidence: FrameEvidence,
+pub(super) struct Examined {
+    pub(super) evidence: FrameEvidence,
     /// The aligned face of a good frame.
     chip: Option<Picture>,
+    /// What the presentation attack detectors would look at, of a good frame.
+    pub(super) views: Option<Views>,
     fingerprint: integrity::Fingerprint,
 }
 
 impl Engine {
-    /// Examines a capture: gate 1, gate 2, and where both pass, features fused over the good frames.
+    /// Examines a capture: gate 1, gate 2, and where both pass, gate 3 and features fused over the good frames.
     ///
     /// # Errors
     /// [`VisionError::NoFrames`], [`VisionError::BadFrame`] naming the first refused frame, or a model that fails.
@@ -41,7 +44,7 @@ impl Engine {
         let mut examined = Vec::with_capacity(frames.len());
         for (index, frame) in frames.iter().enumerate() {
             self.decode(index, frame.jpeg)?;
-            examined.push(self.examine_frame(frame, options)?);
+            examined.push(self.examine_frame(index, frame, options)?);
         }
         let prints: Vec<_> = examined.iter().map(|e| e.fingerprint).collect();
         let integrity = integrity::judge(frames, &prints);
@@ -49,7 +52,13 @@ impl Engine {
         let quality = quality::judge_capture(&reasons);
         let passed = integrity.status == GateStatus::Pass && quality.status == GateStatus::Pass;
         let samples = if passed { self.recognise_all(&examined)? } else { Vec::new() };
+        let presentation = match passed {
+            true => self.judge_presentation(&mut examined)?,
+            false => presentation_attack::not_run(GateReason::EarlierGate),
+        };
         Ok(Evidence {
+            presentation_attack: presentation.result,
+            presentation_attack_score: presentation.score,
             frame_consistency: self.consistency(&samples),
             features: self.fuse(&samples)?,
             instructions: Instruction::for_reasons(&quality.reasons),
@@ -60,7 +69,12 @@ impl Engine {
     }
 
     /// Measures the decoded picture and keeps its aligned face if it is good.
-    fn examine_frame(&mut self, frame: &Frame<'_>, options: ExamineOptions) -> Result<Examined, VisionError> {
+    fn examine_frame(
+        &mut self,
+        index: usize,
+        frame: &Frame<'_>,
+        options: ExamineOptions,
+    ) -> Result<Examined, VisionError> {
         let found = self.detect()?;
         let fingerprint = integrity::Fingerprint::of(frame.jpeg, &self.picture, self.detector.letterbox());
         let mut evidence = FrameEvidence { faces: found.len() as u32, ..FrameEvidence::default() };
@@ -72,14 +86,15 @@ impl Engine {
         let measured = face.as_ref().map(|face| quality::Measured::of(face, &self.picture, &mut self.warper));
         let rivals = best.map_or(0, |best| quality::rivals(&best, &found));
         quality::judge_frame(measured.as_ref(), rivals, options, &mut evidence);
-        let map = face.filter(|_| evidence.reasons.is_empty());
-        let map = map.and_then(|face| alignment::chip_map(self.alignment, &face.points));
+        let face = face.filter(|_| evidence.reasons.is_empty());
+        let views = face.as_ref().and_then(|face| self.views(index, face));
+        let map = face.and_then(|face| alignment::chip_map(self.alignment, &face.points));
         let chip = map.map(|map| {
             let mut chip = Picture::default();
             self.warper.warp(&self.picture, &map, self.alignment.side(), &mut chip);
             chip
         });
-        Ok(Examined { evidence, chip, fingerprint })
+        Ok(Examined { evidence, chip, views, fingerprint })
     }
 
     fn recognise_all(&mut self, examined: &[Examined]) -> Result<Vec<Features>, VisionError> {

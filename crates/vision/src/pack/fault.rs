@@ -75,6 +75,9 @@ pub enum PackFault {
     /// The calibration table belongs to another recogniser, feature space or metric.
     #[error("was made for another recogniser, feature space or metric")]
     CalibrationOfAnother,
+    /// The operating point of gate 3 belongs to other detectors or to another way of fusing them.
+    #[error("was made for other presentation attack detectors or by another method")]
+    OperatingPointOfOthers,
     /// The calibration table's operating points cannot be used.
     #[error("has no usable operating points")]
     OperatingPoints,

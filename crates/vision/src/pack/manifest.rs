@@ -27,6 +27,8 @@ pub struct Manifest {
     /// Presentation attack detectors; verified with the pack, run by the gates that need them.
     #[serde(default)]
     pub presentation_attack: Vec<PresentationAttack>,
+    /// The operating point of all of them together; without it they are not run.
+    pub presentation_attack_calibration: Option<CalibrationName>,
     /// Known answer of the recogniser.
     pub self_test: SelfTest,
 }
@@ -228,6 +230,33 @@ pub struct PresentationAttack {
     pub provenance: Provenance,
 }
 
+impl PresentationAttack {
+    /// Whether this crate can run it: a square colour input and one output of classes, one of them bona fide.
+    fn is_usable(&self) -> bool {
+        let Input { shape: [channels, height, width], mean, scale, .. } = &self.input;
+        let numbers = mean.iter().chain(scale).chain([&self.crop.scale]);
+        let square = *channels == 3 && height == width && (16..=512).contains(height);
+        let answers = match self.outputs.as_slice() {
+            [one] => {
+                matches!(one.meaning.as_str(), "probabilities" | "logits")
+                    && matches!(one.shape[..], [classes] if (2..=16).contains(&classes) && self.bona_fide_class < classes)
+            }
+            _ => false,
+        };
+        square && answers && self.crop.scale > 0.0 && self.crop.scale <= 8.0 && numbers.copied().all(f32::is_finite)
+    }
+}
+
+/// A calibration file of the pack.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalibrationName {
+    /// File name in the pack.
+    pub calibration: String,
+    /// SHA-256 of the file, hexadecimal.
+    pub sha256: String,
+}
+
 /// A crop around a face.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -241,6 +270,9 @@ pub struct Crop {
     pub shape: CropShape,
     /// What happens at the picture's edge.
     pub edge: CropEdge,
+    /// How the crop is brought to the side of the input.
+    #[serde(default)]
+    pub filter: CropFilter,
 }
 
 /// Whose rectangle a crop starts from.
@@ -271,6 +303,17 @@ pub enum CropEdge {
     Shift,
     /// Mirrors the picture.
     Reflect,
+}
+
+/// How a crop is scaled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CropFilter {
+    /// Bilinear samples, whatever is skipped between them.
+    #[default]
+    Linear,
+    /// The mean over the area of each new pixel; bilinear where the crop is enlarged.
+    Area,
 }
 
 /// A known answer of the recogniser.
@@ -317,6 +360,7 @@ impl Manifest {
             (square(&self.recogniser.input, self.recogniser.alignment.side()), "recogniser.input.shape"),
             (length(&self.recogniser.outputs, "features", self.recogniser.dimension), "recogniser.outputs"),
             (biometrics::features::DIMENSION_RANGE.contains(&self.recogniser.dimension), "recogniser.dimension"),
+            (self.presentation_attack.iter().all(PresentationAttack::is_usable), "presentation_attack"),
             (!self.self_test.first.is_empty(), "self_test.first"),
             (self.self_test.first.len() <= self.recogniser.dimension, "self_test.first"),
             (self.self_test.first.iter().all(|v| v.is_finite()), "self_test.first"),

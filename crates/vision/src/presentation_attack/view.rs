@@ -109,9 +109,9 @@ fn centred(centre: Point, (w, h): (f32, f32)) -> Region {
     Region { left: from(centre.x, w), top: from(centre.y, h), width: w as usize, height: h as usize }
 }
 
-/// The rectangle around all points.
+/// The rectangle around all points; `None` when one of them is nowhere.
 fn bounds(points: &[Point]) -> Option<Rectangle> {
-    let first = points.first()?;
+    let first = points.first().filter(|_| points.iter().all(|p| p.x.is_finite() && p.y.is_finite()))?;
     let start = Rectangle { left: first.x, top: first.y, right: first.x, bottom: first.y };
     Some(points.iter().fold(start, |r, p| Rectangle {
         left: r.left.min(p.x),

@@ -1,0 +1,66 @@
+//! Gate 3 inside the engine: detectors are an addition to an engine, and look at frames that passed quality.
+
+use super::{Engine, EngineOptions, examine::Examined};
+use crate::{
+    error::VisionError,
+    evidence::Face,
+    pack::Pack,
+    presentation_attack::{self, Finding, Panel, Views},
+    runtime::Runtime,
+};
+use biometrics::GateReason;
+
+/// Frames in turn are seen a little closer, as they are and a little wider: an attack must hold at every scale.
+const ZOOMS: [f32; 3] = [1.0, 0.95, 1.05];
+
+impl Engine {
+    /// Adds the pack's presentation attack detectors. Without them, or with a pack that has none, gate 3 is NOT_RUN.
+    ///
+    /// # Errors
+    /// [`VisionError::Model`] when ONNX Runtime refuses a model.
+    pub fn with_presentation_attack(
+        mut self,
+        runtime: &Runtime,
+        pack: &Pack,
+        options: EngineOptions,
+    ) -> Result<Self, VisionError> {
+        self.presentation_attack = Panel::new(runtime, pack, options)?;
+        Ok(self)
+    }
+
+    /// What each detector says of one picture, outside any gate, with `face` as it was found or moved on purpose: log-odds
+    /// of a bona fide presentation in the manifest's order. `None` without detectors or when the face is too small.
+    ///
+    /// # Errors
+    /// [`VisionError::BadFrame`] with index 0 when the picture is refused; a model that fails.
+    pub fn bona_fide(&mut self, jpeg: &[u8], face: &Face) -> Result<Option<Vec<f32>>, VisionError> {
+        self.decode(0, jpeg)?;
+        let picture = &self.picture;
+        let panel = self.presentation_attack.as_mut();
+        let answers = panel.and_then(|panel| panel.cut(picture, face, ZOOMS[0]).map(|views| panel.look(&views)));
+        self.wipe();
+        answers.transpose()
+    }
+
+    /// What the detectors will want to see of the frame at hand, if they come to look at it.
+    pub(super) fn views(&mut self, index: usize, face: &Face) -> Option<Views> {
+        let panel = self.presentation_attack.as_mut()?;
+        panel.cut(&self.picture, face, ZOOMS[index % ZOOMS.len()])
+    }
+
+    /// Gate 3 over the frames that left views behind.
+    pub(super) fn judge_presentation(&mut self, examined: &mut [Examined]) -> Result<Finding, VisionError> {
+        let Some(panel) = &mut self.presentation_attack else {
+            return Ok(presentation_attack::not_run(GateReason::NoModel));
+        };
+        let seen = examined.iter().enumerate().filter(|(_, e)| e.views.is_some());
+        let candidates: Vec<_> = seen.map(|(i, e)| (i, e.evidence.pose.yaw.hypot(e.evidence.pose.pitch))).collect();
+        let mut answers = Vec::new();
+        for index in presentation_attack::choose(&candidates) {
+            let Examined { evidence, views: Some(views), .. } = &mut examined[index] else { continue };
+            evidence.bona_fide = panel.look(views)?;
+            answers.push(evidence.bona_fide.clone());
+        }
+        Ok(panel.judge(&answers))
+    }
+}
