@@ -176,7 +176,7 @@ impl CaptureScript {
             |step: &Step, percent: u64| step.at_ms.saturating_add((u64::from(step.duration_ms) * percent / 100) as u32);
         let mut times = vec![0];
         if self.light_steps().next().is_some() {
-            times.extend(self.light_steps().map(|(step, _)| part(step, 75)));
+            times.extend(self.light_steps().map(|(step, _)| part(step, 68)));
         } else if self.head_steps().next().is_some() {
             times.extend(self.head_steps().flat_map(|(step, _)| [part(step, 65), part(step, 92)]));
         } else {

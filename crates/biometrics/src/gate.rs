@@ -47,6 +47,26 @@ pub enum GateReason {
     CaptureDuplicateFrame,
     /// Frame offsets repeat or go backwards.
     CaptureOffsetOrder,
+    /// No frame says when it was taken.
+    CaptureOffsetsMissing,
+    /// The capture ends before its script does: frames are missing at the end, or the device's clock is slow.
+    CaptureClockBehind,
+    /// The capture begins late or ends long after its script: the device's clock is fast, or the script was not followed.
+    CaptureClockAhead,
+    /// Fewer frames than the script asks for.
+    CaptureFrameCount,
+    /// Two neighbouring frames lie further apart than the script allows.
+    CaptureGap,
+    /// Frames repeat up to re-encoding.
+    CaptureLooped,
+    /// The scene jumps between two frames.
+    CaptureSpliced,
+    /// Frames differ in size or in how they are coded.
+    CaptureMixedSources,
+    /// Frames differ in noise more than one camera does.
+    CaptureNoiseInconsistent,
+    /// What surrounds the face does not change at all, as in no live picture.
+    CaptureFrozenBackground,
     /// No face was found in a frame.
     QualityNoFace,
     /// More than one face competes.
@@ -71,6 +91,30 @@ pub enum GateReason {
     PresentationAttackSuspected,
     /// No frame shows the face large enough for the presentation attack detectors.
     PresentationAttackNoView,
+    /// The capture mode performs nothing, so there is nothing to answer.
+    ChallengeNotBinding,
+    /// A measurement is missing or not a number.
+    ChallengeUnmeasured,
+    /// The face leaves the picture midway.
+    ChallengeFaceLost,
+    /// A step of the script has no frame.
+    ChallengeFramesMissing,
+    /// Ambient light drowns the screen's, or nothing answers it.
+    ChallengeAmbientLight,
+    /// No background is seen beside the head.
+    ChallengeBackground,
+    /// The face does not answer the light clearly.
+    ChallengeLightUnclear,
+    /// The face answers other colours than the script's.
+    ChallengeLightMismatch,
+    /// The face answers the light as what is behind it does.
+    ChallengeLightFlat,
+    /// A head target was not reached.
+    ChallengeHeadNotReached,
+    /// The head went to another target.
+    ChallengeHeadMismatch,
+    /// The face moves as a plane.
+    ChallengePlanarMotion,
     /// The gate is not part of this release.
     NotImplemented,
     /// The pack has no model for this gate.

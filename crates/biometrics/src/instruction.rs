@@ -1,7 +1,7 @@
 //! What a capture subject is asked to do before the next attempt, in stable codes.
 //!
-//! Must never know: texts or languages. Invariant: only what the capture subject can cure gives one, so instructions never tell
-//! which security gate refused.
+//! Must never know: texts or languages. Invariant: only what the capture subject can cure gives an instruction (quality,
+//! timing, an answer to the script that could not be read), so instructions never tell that a security gate refused.
 
 use crate::gate::GateReason;
 use serde::{Deserialize, Serialize};
@@ -31,11 +31,17 @@ pub enum Instruction {
     OnePersonOnly,
     /// No face, or one that reaches over the edge.
     ShowWholeFace,
+    /// The frames do not follow the script in time; take the capture anew.
+    RestartCapture,
+    /// The head did not clearly reach its targets.
+    FollowTargets,
+    /// Ambient light drowns the screen's: ask for a capture in mode MOTION, or go where it is darker.
+    UseMotion,
 }
 
 impl Instruction {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::MoveCloser,
         Self::MoveBack,
         Self::HoldStill,
@@ -46,6 +52,9 @@ impl Instruction {
         Self::OpenEyes,
         Self::OnePersonOnly,
         Self::ShowWholeFace,
+        Self::RestartCapture,
+        Self::FollowTargets,
+        Self::UseMotion,
     ];
 
     /// The stable code, as on the wire.
@@ -62,14 +71,29 @@ impl Instruction {
             Self::OpenEyes => "OPEN_EYES",
             Self::OnePersonOnly => "ONE_PERSON_ONLY",
             Self::ShowWholeFace => "SHOW_WHOLE_FACE",
+            Self::RestartCapture => "RESTART_CAPTURE",
+            Self::FollowTargets => "FOLLOW_TARGETS",
+            Self::UseMotion => "USE_MOTION",
         }
     }
 
-    /// What cures a reason; `None` for everything but quality.
+    /// What cures a reason; `None` where the capture subject can do nothing about it, or must not be told.
     #[must_use]
     pub const fn curing(reason: GateReason) -> Option<Self> {
         match reason {
-            GateReason::QualityNoFace | GateReason::QualityFaceCropped => Some(Self::ShowWholeFace),
+            GateReason::QualityNoFace | GateReason::QualityFaceCropped | GateReason::ChallengeFaceLost => {
+                Some(Self::ShowWholeFace)
+            }
+            GateReason::CaptureOffsetOrder
+            | GateReason::CaptureOffsetsMissing
+            | GateReason::CaptureClockBehind
+            | GateReason::CaptureClockAhead
+            | GateReason::CaptureFrameCount
+            | GateReason::CaptureGap
+            | GateReason::ChallengeFramesMissing => Some(Self::RestartCapture),
+            GateReason::ChallengeHeadNotReached => Some(Self::FollowTargets),
+            GateReason::ChallengeAmbientLight | GateReason::ChallengeLightUnclear => Some(Self::UseMotion),
+            GateReason::ChallengeBackground => Some(Self::MoveBack),
             GateReason::QualitySeveralFaces => Some(Self::OnePersonOnly),
             GateReason::QualityInterEyeDistance | GateReason::PresentationAttackNoView => Some(Self::MoveCloser),
             GateReason::QualityHeadPose => Some(Self::LookAtCamera),
@@ -79,7 +103,17 @@ impl Instruction {
             GateReason::QualityIlluminationUniformity => Some(Self::EvenLight),
             GateReason::QualityEyesVisible => Some(Self::OpenEyes),
             GateReason::CaptureDuplicateFrame
-            | GateReason::CaptureOffsetOrder
+            | GateReason::CaptureLooped
+            | GateReason::CaptureSpliced
+            | GateReason::CaptureMixedSources
+            | GateReason::CaptureNoiseInconsistent
+            | GateReason::CaptureFrozenBackground
+            | GateReason::ChallengeNotBinding
+            | GateReason::ChallengeUnmeasured
+            | GateReason::ChallengeLightMismatch
+            | GateReason::ChallengeLightFlat
+            | GateReason::ChallengeHeadMismatch
+            | GateReason::ChallengePlanarMotion
             | GateReason::PresentationAttackSuspected
             | GateReason::NotImplemented
             | GateReason::NoModel
@@ -119,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn only_quality_reasons_give_instructions_and_each_once() {
+    fn only_what_can_be_cured_gives_instructions_and_each_once() {
         let reasons = [
             GateReason::QualityFaceCropped,
             GateReason::ComparisonNonMatch,

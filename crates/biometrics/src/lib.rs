@@ -6,13 +6,16 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise"))]
 
 pub mod calibration;
+pub mod capture_integrity;
 pub mod challenge;
+pub mod challenge_response;
 pub mod error_rates;
 pub mod features;
 pub mod gate;
 pub mod ids;
 pub mod instruction;
 pub mod mode;
+pub mod observation;
 pub mod policy;
 pub mod score;
 pub mod strikes;

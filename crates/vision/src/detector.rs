@@ -12,7 +12,7 @@ use crate::{
 use std::hint::black_box;
 
 /// Side of the network's input.
-const SIDE: usize = 128;
+pub(crate) const SIDE: usize = 128;
 /// Numbers per anchor: centre, size and six points.
 const NUMBERS: usize = 16;
 /// Detections that overlap by more than this share are one face.

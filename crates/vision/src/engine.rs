@@ -22,6 +22,7 @@ use crate::{
 use biometrics::{Features, FeaturesError, Metric};
 
 mod examine;
+mod observe;
 mod presentation;
 
 /// Detections below this score are not faces.

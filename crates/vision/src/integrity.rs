@@ -13,8 +13,8 @@ use std::collections::HashSet;
 /// Digests by which frames are compared.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
-    bytes: [u8; 32],
-    pixels: [u8; 32],
+    pub(crate) bytes: [u8; 32],
+    pub(crate) pixels: [u8; 32],
 }
 
 impl Fingerprint {

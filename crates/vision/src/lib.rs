@@ -7,6 +7,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests"))]
 
 mod alignment;
+mod capture_integrity;
+mod challenge_response;
 mod decode;
 mod detector;
 mod engine;

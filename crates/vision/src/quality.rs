@@ -21,7 +21,7 @@ pub const MIN_INTER_EYE_PX: u32 = 30;
 /// Another face competes when its width times score reaches this share of the chosen face's.
 const RIVAL_SHARE: f32 = 0.5;
 /// The landmark model must believe that it looks at a face.
-const MIN_PRESENCE: f32 = 0.5;
+pub(crate) const MIN_PRESENCE: f32 = 0.5;
 /// Degrees.
 const MAX_YAW: f32 = 30.0;
 /// Degrees.
