@@ -17,9 +17,9 @@ use crate::{
     session::{Model, Specification},
 };
 use biometrics::{Gate, GateReason, GateResult, GateStatus};
-use view::Cutter;
 
 pub(crate) use fusion::choose;
+pub(crate) use view::{Cutter, Wanted};
 
 /// Names the way in which answers become a score; an operating point belongs to it.
 pub(crate) const METHOD: &str = "median-of-mean-1";
@@ -89,7 +89,7 @@ impl Panel {
         for detector in &self.detectors {
             let mut view = Picture::default();
             let side = detector.about.input.shape[1];
-            let crop = view::Wanted { crop: &detector.about.crop, zoom, side };
+            let crop = Wanted { crop: &detector.about.crop, zoom, side };
             if !self.cutter.cut(picture, face, &crop, &mut view) {
                 return None;
             }

@@ -4,8 +4,9 @@ use super::{Engine, EngineOptions, examine::Examined};
 use crate::{
     error::VisionError,
     evidence::Face,
-    pack::Pack,
-    presentation_attack::{self, Finding, Panel, Views},
+    pack::{Pack, manifest::Crop},
+    picture::Picture,
+    presentation_attack::{self, Cutter, Finding, Panel, Views, Wanted},
     runtime::Runtime,
 };
 use biometrics::GateReason;
@@ -40,6 +41,24 @@ impl Engine {
         let answers = panel.and_then(|panel| panel.cut(picture, face, ZOOMS[0]).map(|views| panel.look(&views)));
         self.wipe();
         answers.transpose()
+    }
+
+    /// What a detector with this crop sees of one picture, for training one: interleaved RGB, `side` pixels square. `None`
+    /// when the face is too small. The caller owns what it shows.
+    ///
+    /// # Errors
+    /// [`VisionError::BadFrame`] with index 0 when the picture is refused.
+    pub fn presentation_view(
+        &mut self,
+        jpeg: &[u8],
+        face: &Face,
+        (crop, side): (&Crop, usize),
+    ) -> Result<Option<Vec<u8>>, VisionError> {
+        self.decode(0, jpeg)?;
+        let mut view = Picture::default();
+        let seen = Cutter::default().cut(&self.picture, face, &Wanted { crop, zoom: 1.0, side }, &mut view);
+        self.wipe();
+        Ok(seen.then(|| view.pixels().to_vec()))
     }
 
     /// What the detectors will want to see of the frame at hand, if they come to look at it.

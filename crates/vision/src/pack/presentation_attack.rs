@@ -39,3 +39,56 @@ pub(super) fn read_threshold(dir: &Path, manifest: &Manifest) -> Result<Option<f
     }
     Ok(Some(point.threshold))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pack::{fault::Digest, manifest::CalibrationName};
+    use std::fs;
+
+    /// The committed manifest of `standard`, with an operating point for `detectors`.
+    fn read(method: &str, threshold: &str, detectors: impl Fn(&mut Vec<String>)) -> Result<Option<f32>, PackFault> {
+        let mut manifest: Manifest = toml::from_str(include_str!("../../../../deploy/pack/standard.toml")).unwrap();
+        let mut digests: Vec<String> = manifest.presentation_attack.iter().map(|p| p.sha256.clone()).collect();
+        detectors(&mut digests);
+        let list = serde_json::to_string(&digests).unwrap();
+        let text = format!(r#"{{"method": "{method}", "detectors": {list}, "threshold": {threshold}, "more": [1]}}"#);
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("p.json"), &text).unwrap();
+        let sha256 = Digest::of(text.as_bytes()).to_string();
+        manifest.presentation_attack_calibration = Some(CalibrationName { calibration: "p.json".to_owned(), sha256 });
+        read_threshold(dir.path(), &manifest).map_err(|e| e.fault)
+    }
+
+    #[test]
+    fn threshold_is_read_for_exactly_these_detectors() {
+        assert_eq!(read(METHOD, "-0.25", |_| ()).unwrap(), Some(-0.25));
+        let changes: [fn(&mut Vec<String>); 4] =
+            [|d| d.truncate(1), |d| d.swap(0, 1), |d| d[0].replace_range(..1, "x"), |d| d.push(String::new())];
+        for change in changes {
+            assert!(matches!(read(METHOD, "-0.25", change), Err(PackFault::OperatingPointOfOthers)));
+        }
+        assert!(matches!(read("another", "-0.25", |_| ()), Err(PackFault::OperatingPointOfOthers)));
+    }
+
+    #[test]
+    fn threshold_that_is_no_number_is_refused() {
+        assert!(matches!(read(METHOD, "1e99", |_| ()), Err(PackFault::OperatingPoints | PackFault::Calibration(_))));
+        for text in ["null", "NaN", "\"0\""] {
+            assert!(matches!(read(METHOD, text, |_| ()), Err(PackFault::Calibration(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn file_with_another_digest_is_refused_and_none_named_is_no_operating_point() {
+        let mut manifest: Manifest = toml::from_str(include_str!("../../../../deploy/pack/standard.toml")).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("p.json"), "{}").unwrap();
+        let sha256 = "0".repeat(64);
+        manifest.presentation_attack_calibration = Some(CalibrationName { calibration: "p.json".to_owned(), sha256 });
+        let fault = read_threshold(dir.path(), &manifest).unwrap_err().fault;
+        assert!(matches!(fault, PackFault::Digest { .. }));
+        manifest.presentation_attack_calibration = None;
+        assert_eq!(read_threshold(dir.path(), &manifest).unwrap(), None);
+    }
+}
