@@ -100,6 +100,10 @@ pub struct Limits {
     pub calls_per_second: u32,
     /// Calls that a tenant may make at once after a pause.
     pub burst: u32,
+    /// Calls that go on at once over all tenants; each may hold one body (17 MiB of JSON and its 12 MiB of frames).
+    pub calls: usize,
+    /// Calls of one tenant and its devices that go on at once.
+    pub calls_per_tenant: usize,
     /// Captures in flight over all tenants; about twice the workers' engine threads.
     pub in_flight: usize,
     /// Captures in flight of one tenant.
@@ -110,7 +114,15 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { calls_per_second: 200, burst: 400, in_flight: 64, in_flight_per_tenant: 32, longest_deadline_ms: 60_000 }
+        Self {
+            calls_per_second: 200,
+            burst: 400,
+            calls: 256,
+            calls_per_tenant: 128,
+            in_flight: 64,
+            in_flight_per_tenant: 32,
+            longest_deadline_ms: 60_000,
+        }
     }
 }
 

@@ -17,13 +17,14 @@ use service::deadline::DeadlineFault;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 use wire::Reason;
 
-/// Finds out who calls and whether the tenant may call now, before a byte of the body is read.
+/// Finds out who calls and whether they may call now, before a byte of the body is read.
 pub(crate) async fn admit(State(gateway): State<Arc<Gateway>>, mut request: Request, next: Next) -> Response {
     let grpc = is_grpc(request.headers());
     let caller = gateway.credentials.caller(&gateway.store, request.headers(), gateway.clock.now_ms()).await;
-    let admitted = caller.and_then(|caller| gateway.admission.call(caller.tenant()).map(|()| caller));
+    let admitted = caller.and_then(|caller| Ok((caller, gateway.admission.call(&caller)?)));
     match admitted {
-        Ok(caller) => {
+        // The place is held until the call is answered.
+        Ok((caller, _going)) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
         }

@@ -58,3 +58,34 @@ async fn a_capture_over_capacity_opens_no_attempt() {
     assert!(call.await.unwrap().is_ok());
     assert!(client.verify(house.ask(verification(&second.challenge_id))).await.is_ok(), "the place is free again");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_never_ends_holds_a_place_and_the_places_are_bounded() {
+    let limits = Limits { calls: 8, calls_per_tenant: 1, ..Limits::default() };
+    let house = House::with(|config| config.limits = limits).await;
+    let (trust, addr, bearer) = (house.trust.clone(), house.addr, format!("Bearer {}", house.key));
+    let slow = tokio::spawn(async move {
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+            ("content-length", "1000"),
+            ("request-timeout", "3"),
+        ];
+        trust.send(addr, "POST /v1/challenges", &headers, b"{").await
+    });
+    let mut client = house.client().await;
+    let mut told = String::new();
+    while told != "OVERLOADED" && !slow.is_finished() {
+        let answer = client.create_challenge(house.ask(new_challenge(v1::Purpose::Verify))).await;
+        told = answer.err().as_ref().map(reason).unwrap_or_default();
+    }
+    assert_eq!(told, "OVERLOADED");
+    let (_, key) = house.neighbour().await;
+    let answer = client.create_challenge(super::house::ask(new_challenge(v1::Purpose::Verify), &key)).await;
+    assert!(answer.is_ok(), "another tenant has places of its own");
+    assert_eq!(slow.await.unwrap().reason(), "DEADLINE_EXCEEDED");
+    assert!(
+        client.create_challenge(house.ask(new_challenge(v1::Purpose::Verify))).await.is_ok(),
+        "and it is free again"
+    );
+}
