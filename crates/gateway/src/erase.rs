@@ -1,7 +1,8 @@
 //! `DeleteReference`: erase, empty the write-ahead log, prove.
 //!
 //! Owns the order of the three. Must never know: what a reference holds. Invariant: no proof before the checkpoint; a
-//! deletion that could not be proved stays pending and is proved when its caller asks again.
+//! deletion that could not be proved stays pending and is proved when its caller asks again; one that was proved is proved
+//! again for a day, as the answer may have been lost.
 
 use crate::{
     call::Call,
@@ -41,6 +42,9 @@ impl Gateway {
     async fn erase(&self, tenant: TenantId, user: &UserId, cause: &str) -> Result<String, Reason> {
         let erased = match self.store.erase(tenant, user, cause).await.map_err(store_fault)? {
             EraseResult::Erased(erased) => erased,
+            EraseResult::Proved(erased, checkpoint) => {
+                return self.ledger.deletion_proof(&erased, checkpoint, self.clock.now_ms());
+            }
             EraseResult::NoReference => return Err(Reason::NoReference),
         };
         let checkpoint = self.store.checkpoint().await.map_err(store_fault)?;

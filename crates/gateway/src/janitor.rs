@@ -5,7 +5,7 @@
 use crate::{gateway::Gateway, inference::Inference};
 use service::Readiness;
 use std::{sync::Arc, time::Duration};
-use store::{Store, StoreError};
+use store::{Erased, Store, StoreError};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -88,11 +88,13 @@ async fn drop_old(store: &Store) -> Result<(), StoreError> {
 /// ask a proof of: those of replaced references.
 async fn finish_deletions(store: &Store, emptied_ms: &mut i64) -> Result<(), StoreError> {
     let pending = store.pending_deletions(DELETIONS).await?;
-    if pending.iter().all(|deletion| deletion.deleted_at_ms <= *emptied_ms) {
+    let nobodys = |deletion: &&Erased| deletion.cause == "replaced";
+    // Another gateway's deletion may be older than our last checkpoint and still have no proof.
+    if pending.iter().all(|deletion| deletion.deleted_at_ms <= *emptied_ms && !nobodys(&deletion)) {
         return Ok(());
     }
     let checkpoint = store.checkpoint().await?;
-    for deletion in pending.iter().filter(|deletion| deletion.cause == "replaced") {
+    for deletion in pending.iter().filter(nobodys) {
         store.deletion_proved(deletion.deletion_id, checkpoint).await?;
     }
     *emptied_ms = checkpoint.at_ms();

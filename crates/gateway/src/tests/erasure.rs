@@ -31,8 +31,14 @@ async fn a_deletion_is_proved_over_the_commitment_given_at_enrollment() {
     assert_eq!((claims.cause.as_str(), claims.covers.backups_until), ("user-request", claims.deleted_at + 2_592_000));
 
     assert_eq!(house.store.pending_deletions(10).await.unwrap(), []);
-    let again = client.delete_reference(house.ask(delete("user-request"))).await.unwrap_err();
-    assert_eq!((again.code(), reason(&again).as_str()), (Code::NotFound, "NO_REFERENCE"));
+    let again = client.delete_reference(house.ask(delete("again"))).await.unwrap().into_inner().deletion_proof;
+    let repeated = verify_deletion_proof(&again, &keys, &ExpectedDeletion { aud: &aud, commitment }).unwrap();
+    let of = |claims: &receipt::DeletionClaims| (claims.jti.clone(), claims.cause.clone(), claims.deleted_at);
+    assert_eq!(of(repeated.claims()), of(claims), "a lost answer can be asked for again");
+    assert_eq!(house.store.audit_count(house.tenant, "deletion.proved").await.unwrap(), 1);
+    let stranger = v1::DeleteReferenceRequest { user_id: "bob".into(), ..delete("user-request") };
+    let nobody = client.delete_reference(house.ask(stranger)).await.unwrap_err();
+    assert_eq!((nobody.code(), reason(&nobody).as_str()), (Code::NotFound, "NO_REFERENCE"));
     let challenge = house.challenge(v1::Purpose::Verify).await;
     let verify = client.verify(house.ask(verification(&challenge.challenge_id))).await.unwrap_err();
     assert_eq!((verify.code(), reason(&verify).as_str()), (Code::NotFound, "NO_REFERENCE"));
