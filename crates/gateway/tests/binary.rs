@@ -27,8 +27,8 @@ fn settings(dir: &Path) -> PathBuf {
     }
     Signer::create(dir.join("ledger.pem")).unwrap();
     let issuer = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    for (name, pem) in [("crt", issuer.cert.pem()), ("key", issuer.signing_key.serialize_pem())] {
-        for stem in ["gateway", "gateway-client", "internal-ca"] {
+    for (name, pem) in [("pem", issuer.cert.pem()), ("key", issuer.signing_key.serialize_pem())] {
+        for stem in ["public", "gateway", "ca"] {
             fs::write(dir.join(format!("{stem}.{name}")), &pem).unwrap();
         }
     }
