@@ -21,7 +21,7 @@ use std::{
 };
 use store::{
     AuditBody, LiveReceipt, OpenAttempt, OpenRefused, OpenResult, Opened, RecordOutcome, RecordResult, ReleaseResult,
-    SealedRow,
+    SealedRow, StoreError,
 };
 use wire::{Reason, convert, frames, v1};
 
@@ -83,7 +83,7 @@ impl Gateway {
     /// Frames by the tenant's policy, and the displayed action against the challenge's own.
     async fn check_against_challenge(&self, capture: &Capture) -> Result<(), Reason> {
         let tenant = self.tenant(capture.tenant).await?;
-        frames::check(&capture.frames, frames::FrameLimits { allow_png: tenant.policy.allow_png })?;
+        frames::check(capture.frames.as_slice(), frames::FrameLimits { allow_png: tenant.policy.allow_png })?;
         let found = self.store.challenge(capture.tenant, capture.challenge).await.map_err(store_fault)?;
         let challenge = found.ok_or(Reason::UnknownChallenge)?;
         if capture.displayed.sha256() == challenge.action_sha256 {
@@ -177,24 +177,24 @@ impl Gateway {
         if reason == Reason::DeadlineExceeded {
             return reason;
         }
-        self.audit_undecided(opened, &reason).await;
-        match self.store.release_attempt(opened.lease_id).await {
-            Ok(ReleaseResult::Released | ReleaseResult::LeaseLost) => reason,
-            Ok(ReleaseResult::Abandoned) => {
-                tracing::warn!(challenge = %opened.challenge.id, "an attempt was given back too often and is spent");
-                reason
-            }
-            // The lease ends by itself; the janitor then closes the attempt.
+        let audited = self.audit_undecided(opened, &reason).await;
+        let released = self.store.release_attempt(opened.lease_id).await;
+        if let Ok(ReleaseResult::Abandoned) = released {
+            tracing::warn!(challenge = %opened.challenge.id, "an attempt was given back too often and is spent");
+        }
+        // A reason leaves only with its entry. A lease that could not be given back ends by itself.
+        match audited.and(released.map(drop)) {
+            Ok(()) => reason,
             Err(error) => store_fault(error),
         }
     }
 
     /// What callers are told as a failed precondition or a lost envelope stands in the audit too.
-    async fn audit_undecided(&self, opened: &Opened, reason: &Reason) {
+    async fn audit_undecided(&self, opened: &Opened, reason: &Reason) -> Result<(), StoreError> {
         let kind = match reason {
             Reason::DataLoss => "envelope.not_authentic",
             Reason::FeatureSpace | Reason::PolicyUnsupported | Reason::ActionChanged => "attempt.refused",
-            _ => return,
+            _ => return Ok(()),
         };
         if *reason == Reason::DataLoss {
             metrics::counter!("countersign_data_loss_total").increment(1);
@@ -205,9 +205,7 @@ impl Gateway {
             .with("attempt", opened.attempt)
             .with("user_id", opened.challenge.user.as_str())
             .with("reason", reason.code());
-        if let Err(error) = self.store.audit(opened.tenant.id, kind, body).await {
-            let _logged = store_fault(error);
-        }
+        self.store.audit(opened.tenant.id, kind, body).await
     }
 }
 

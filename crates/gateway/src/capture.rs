@@ -1,18 +1,39 @@
 //! A capture as `Enroll` and `Verify` bring it: the same fields under two names, checked once.
 //!
 //! Must never know: what becomes of it. Invariant: a capture in hand has well-formed ids, a well-formed displayed action and
-//! bounded consent; its frames are judged against the tenant's policy later.
+//! bounded consent; its frames are judged against the tenant's policy later, and overwritten when it ends.
 
 use crate::{authenticate::Caller, call::Call};
 use biometrics::{ChallengeId, Purpose, TenantId};
 use receipt::Action;
-use std::time::Duration;
-use wire::{Reason, convert, v1};
+use std::{mem, time::Duration};
+use wire::{Reason, convert, v1, wipe};
 
 /// Most characters of a BCP 47 language tag (RFC 5646 §4.4.1).
 const MAX_LOCALE_BYTES: usize = 35;
 /// Most characters of the tenant's version of a consent text.
 const MAX_VERSION_BYTES: usize = 64;
+
+/// What the camera saw; overwritten on drop.
+pub(crate) struct Frames(Vec<v1::Frame>);
+
+impl Frames {
+    /// The frames as they came off the wire.
+    pub(crate) fn as_slice(&self) -> &[v1::Frame] {
+        &self.0
+    }
+
+    /// The frames themselves, for a message that overwrites them in its turn.
+    pub(crate) fn take(&mut self) -> Vec<v1::Frame> {
+        mem::take(&mut self.0)
+    }
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        wipe::frames(&mut self.0);
+    }
+}
 
 /// See the module.
 pub(crate) struct Capture {
@@ -27,7 +48,7 @@ pub(crate) struct Capture {
     /// The action as the device displayed it.
     pub(crate) displayed: Action,
     /// What the camera saw.
-    pub(crate) frames: Vec<v1::Frame>,
+    pub(crate) frames: Frames,
     /// The tenant's consent record.
     pub(crate) consent: Option<v1::Consent>,
     /// The answer goes to a device.
@@ -40,7 +61,7 @@ pub(crate) struct Capture {
 pub(crate) struct Fields {
     pub(crate) challenge_id: String,
     pub(crate) action: Option<v1::Action>,
-    pub(crate) frames: Vec<v1::Frame>,
+    pub(crate) frames: Frames,
     pub(crate) consent: Option<v1::Consent>,
     pub(crate) possession: Option<v1::Possession>,
     pub(crate) attempt: u32,
@@ -49,14 +70,14 @@ pub(crate) struct Fields {
 impl From<v1::EnrollRequest> for Fields {
     fn from(request: v1::EnrollRequest) -> Self {
         let v1::EnrollRequest { challenge_id, action, frames, consent, possession, attempt } = request;
-        Self { challenge_id, action, frames, consent, possession, attempt }
+        Self { challenge_id, action, frames: Frames(frames), consent, possession, attempt }
     }
 }
 
 impl From<v1::VerifyRequest> for Fields {
     fn from(request: v1::VerifyRequest) -> Self {
         let v1::VerifyRequest { challenge_id, action, frames, consent, possession, attempt } = request;
-        Self { challenge_id, action, frames, consent, possession, attempt }
+        Self { challenge_id, action, frames: Frames(frames), consent, possession, attempt }
     }
 }
 

@@ -95,7 +95,7 @@ impl Inference {
     /// What a worker may refuse for, `UNAVAILABLE_WORKER`, or `DEADLINE_EXCEEDED`.
     pub(crate) async fn judge(&self, opened: &Opened, capture: &mut Capture, now_ms: i64) -> Result<Answered, Reason> {
         let context = Some(context::of(opened, capture, now_ms));
-        let frames = std::mem::take(&mut capture.frames);
+        let frames = capture.frames.take();
         match opened.challenge.purpose {
             Purpose::Enroll => {
                 let request = v1::InferenceServiceEnrollRequest { context, frames };
@@ -236,6 +236,11 @@ fn judge(status: &Status) -> Failed {
     });
     match status.code() {
         Code::Unavailable | Code::ResourceExhausted => Failed::Away(reason),
+        // Ours to put right, not the caller's; a worker whose clock agrees may answer.
+        _ if reason == Reason::ClockSkew => {
+            tracing::error!(alarm = true, "a worker's clock and ours differ by more than 5 s");
+            Failed::Away(Reason::UnavailableWorker)
+        }
         _ => Failed::Refused(reason),
     }
 }

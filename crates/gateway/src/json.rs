@@ -21,6 +21,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::sync::Arc;
 use wire::{Reason, frames::MAX_JSON_BYTES, json, v1};
 
+/// From this size on a body is parsed where it keeps no other call waiting.
+const LARGE_BYTES: usize = 64 << 10;
+
 /// Every JSON route of the verification service.
 pub(crate) fn routes(gateway: Arc<Gateway>) -> Router {
     Router::new()
@@ -35,7 +38,7 @@ pub(crate) fn routes(gateway: Arc<Gateway>) -> Router {
 
 async fn create_challenge(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     answered(request, async |call, body| {
-        let message = json::parse(&body)?;
+        let message = parsed(body).await?;
         gateway.answer("CreateChallenge", &call, gateway.create_challenge(&call, message)).await
     })
     .await
@@ -43,7 +46,7 @@ async fn create_challenge(State(gateway): State<Arc<Gateway>>, request: Request)
 
 async fn enroll(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     answered(request, async |call, body| {
-        let message = off_thread(body).await?;
+        let message = parsed(body).await?;
         gateway.answer("Enroll", &call, gateway.enroll(&call, message)).await
     })
     .await
@@ -51,7 +54,7 @@ async fn enroll(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
 
 async fn verify(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     answered(request, async |call, body| {
-        let message = off_thread(body).await?;
+        let message = parsed(body).await?;
         gateway.answer("Verify", &call, gateway.verify(&call, message)).await
     })
     .await
@@ -160,7 +163,20 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// Parses a body that may hold 12 MiB of frames in base64 where it keeps no other call waiting.
-async fn off_thread<T: DeserializeOwned + Send + 'static>(body: Bytes) -> Result<T, Reason> {
-    tokio::task::spawn_blocking(move || json::parse(&body)).await.map_err(|_| Reason::Internal)?
+/// Parses a body and overwrites it; one of a size that would keep other calls waiting, on a thread of its own.
+async fn parsed<T: DeserializeOwned + Send + 'static>(body: Bytes) -> Result<T, Reason> {
+    let large = body.len() > LARGE_BYTES;
+    let parse = move || {
+        let message = json::parse(&body);
+        wipe(body);
+        message
+    };
+    if large { tokio::task::spawn_blocking(parse).await.map_err(|_| Reason::Internal)? } else { parse() }
+}
+
+/// Overwrites a body. One that somebody else still holds (none does) is left to them.
+fn wipe(body: Bytes) {
+    if let Ok(mut body) = body.try_into_mut() {
+        body.fill(0);
+    }
 }

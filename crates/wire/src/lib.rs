@@ -11,6 +11,7 @@ pub mod json;
 pub mod reason;
 mod redact;
 pub mod v1;
+pub mod wipe;
 
 pub use reason::Reason;
 

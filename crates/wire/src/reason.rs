@@ -181,7 +181,7 @@ impl Reason {
     }
 
     /// What a capture device may learn of this reason: nothing that tells whether the user exists, is locked, or which
-    /// reference stands.
+    /// reference stands. An envelope that does not authenticate is one more fault of ours.
     #[must_use]
     pub fn for_device(self) -> Self {
         match self {
@@ -191,6 +191,7 @@ impl Reason {
             | Self::PolicyUnsupported
             | Self::Locked { .. }
             | Self::LockedUntilReset => Self::Stop,
+            Self::DataLoss => Self::Internal,
             other => other,
         }
     }

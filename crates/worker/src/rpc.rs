@@ -12,7 +12,7 @@ use crate::{
 };
 use biometrics::TenantId;
 use service::deadline::Deadline;
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 use tokio::{sync::oneshot, task::spawn_blocking};
 use tonic::{Request, Response, Status, async_trait};
 use wire::{Reason, convert, v1};
@@ -65,9 +65,9 @@ impl v1::inference_service_server::InferenceService for Inference {
         request: Request<v1::InferenceServiceEnrollRequest>,
     ) -> Result<Response<v1::InferenceServiceEnrollResponse>, Status> {
         let deadline = deadline_of(&request)?;
-        let request = request.into_inner();
-        let capture = Capture::new(request.frames);
-        let context = convert::required(request.context, "context")?;
+        let mut request = request.into_inner();
+        let capture = Capture::new(mem::take(&mut request.frames));
+        let context = convert::required(request.context.take(), "context")?;
         match self.submit(Work::Enroll { context, capture }, deadline).await? {
             Answer::Enroll(answer) => Ok(Response::new(answer)),
             Answer::Verify(_) => Err(Reason::Internal.into()),
@@ -79,10 +79,10 @@ impl v1::inference_service_server::InferenceService for Inference {
         request: Request<v1::InferenceServiceVerifyRequest>,
     ) -> Result<Response<v1::InferenceServiceVerifyResponse>, Status> {
         let deadline = deadline_of(&request)?;
-        let request = request.into_inner();
-        let capture = Capture::new(request.frames);
-        let context = convert::required(request.context, "context")?;
-        let reference = convert::required(request.reference, "reference")?;
+        let mut request = request.into_inner();
+        let capture = Capture::new(mem::take(&mut request.frames));
+        let context = convert::required(request.context.take(), "context")?;
+        let reference = convert::required(request.reference.take(), "reference")?;
         match self.submit(Work::Verify { context, capture, reference }, deadline).await? {
             Answer::Verify(answer) => Ok(Response::new(answer)),
             Answer::Enroll(_) => Err(Reason::Internal.into()),

@@ -2,8 +2,7 @@
 //!
 //! Invariant: frame bytes are overwritten when the last owner lets go of them, on every path: served, shed, dropped, failed.
 
-use wire::v1;
-use zeroize::Zeroize as _;
+use wire::{v1, wipe};
 
 /// The frames of one request; overwritten on drop.
 pub(crate) struct Capture(Vec<v1::Frame>);
@@ -22,9 +21,7 @@ impl Capture {
 
 impl Drop for Capture {
     fn drop(&mut self) {
-        for frame in &mut self.0 {
-            frame.image.zeroize();
-        }
+        wipe::frames(&mut self.0);
     }
 }
 

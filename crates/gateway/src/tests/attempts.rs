@@ -127,6 +127,8 @@ async fn what_a_worker_refuses_for_reaches_the_caller_and_the_attempt_is_given_b
         (Reason::DataLoss, Code::DataLoss, "DATA_LOSS"),
         (Reason::UnavailableKms, Code::Unavailable, "UNAVAILABLE_KMS"),
         (Reason::Overloaded { retry_s: 1 }, Code::ResourceExhausted, "OVERLOADED"),
+        // Ours to put right: another worker is tried, and the caller may come back.
+        (Reason::ClockSkew, Code::Unavailable, "UNAVAILABLE_WORKER"),
         // A reason that no worker sends says nothing of the kind to the caller.
         (Reason::NoReference, Code::Internal, "INTERNAL"),
     ];

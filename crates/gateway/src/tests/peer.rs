@@ -157,7 +157,7 @@ impl InferenceService for StandIn {
         &self,
         request: Request<v1::InferenceServiceEnrollRequest>,
     ) -> Result<Response<v1::InferenceServiceEnrollResponse>, Status> {
-        let context = request.into_inner().context;
+        let context = request.into_inner().context.take();
         let jti: biometrics::Jti = context.as_ref().unwrap().jti.parse().unwrap();
         let decision = self.decide(context).await?;
         let accepted = decision.verdict == i32::from(v1::Verdict::Accept);
@@ -169,9 +169,9 @@ impl InferenceService for StandIn {
         &self,
         request: Request<v1::InferenceServiceVerifyRequest>,
     ) -> Result<Response<v1::InferenceServiceVerifyResponse>, Status> {
-        let request = request.into_inner();
+        let mut request = request.into_inner();
         assert!(request.reference.is_some(), "a verification arrives with its reference");
-        let decision = Some(self.decide(request.context).await?);
+        let decision = Some(self.decide(request.context.take()).await?);
         Ok(Response::new(v1::InferenceServiceVerifyResponse { decision }))
     }
 

@@ -111,6 +111,7 @@ fn a_device_cannot_tell_a_locked_user_from_an_absent_one() {
         assert_eq!(seen(reason), stop);
     }
     assert_ne!(seen(Reason::ChallengeExpired), stop);
+    assert_eq!(seen(Reason::DataLoss), seen(Reason::Internal), "only an enrolled user has an envelope");
 }
 
 #[test]
