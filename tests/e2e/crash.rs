@@ -124,7 +124,7 @@ impl Scene {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_killed_between_any_two_steps_of_a_verification_loses_and_repeats_nothing() -> Result<()> {
-    let test = "crash::steps of a verification";
+    let test = "crash/steps of a verification";
     if !cfg!(debug_assertions) {
         println!("skipped: {test}: a release build has no failpoints");
         return Ok(());
@@ -168,7 +168,7 @@ async fn a_gateway_killed_between_any_two_steps_of_a_verification_loses_and_repe
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_killed_between_any_two_steps_of_an_erasure_leaves_a_reference_or_a_provable_deletion() -> Result<()>
 {
-    let test = "crash::steps of an erasure";
+    let test = "crash/steps of an erasure";
     if !cfg!(debug_assertions) {
         println!("skipped: {test}: a release build has no failpoints");
         return Ok(());
@@ -207,7 +207,7 @@ async fn a_gateway_killed_between_any_two_steps_of_an_erasure_leaves_a_reference
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_killed_at_random_moments_under_load_loses_and_repeats_nothing() -> Result<()> {
-    let Some(cluster) = skips::cluster("crash::random moments", "base")? else { return Ok(()) };
+    let Some(cluster) = skips::cluster("crash/random moments", "base")? else { return Ok(()) };
     let rounds: u32 = std::env::var(ROUNDS).ok().and_then(|text| text.parse().ok()).unwrap_or(20);
     let mut scene = Scene::open(cluster).await?;
     let faces = Arc::new(scene.faces.clone());
@@ -261,7 +261,7 @@ async fn redeem_unanswered(scene: &Scene, seen: &mut Seen) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_killed_under_load_accepts_nobody_wrongly_and_hangs_no_call() -> Result<()> {
-    let Some(options) = skips::options("crash::worker", "base") else { return Ok(()) };
+    let Some(options) = skips::options("crash/worker", "base") else { return Ok(()) };
     let cluster = Cluster::start(Options { workers: 2, threads: 1, ..options })?;
     let mut scene = Scene::open(cluster).await?;
     let faces = Arc::new(scene.faces.clone());

@@ -17,7 +17,7 @@ const ROUNDS: usize = 5;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_told_to_stop_under_load_answers_every_call_it_had_accepted() -> Result<()> {
-    let Some(mut cluster) = skips::cluster("drain::gateway", "base")? else { return Ok(()) };
+    let Some(mut cluster) = skips::cluster("drain/gateway", "base")? else { return Ok(()) };
     let tenant = cluster.make_tenant("drain", true)?;
     let books = Books::open(&cluster, &tenant).await?;
     let faces = Arc::new(Faces::new(900, 90)?);
@@ -50,7 +50,7 @@ async fn a_gateway_told_to_stop_under_load_answers_every_call_it_had_accepted() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_restarted_in_turn_under_load_fail_no_call() -> Result<()> {
-    let Some(options) = skips::options("drain::workers", "base") else { return Ok(()) };
+    let Some(options) = skips::options("drain/workers", "base") else { return Ok(()) };
     let mut cluster = Cluster::start(Options { workers: 2, threads: 1, ..options })?;
     let tenant = cluster.make_tenant("rolling", true)?;
     let books = Books::open(&cluster, &tenant).await?;

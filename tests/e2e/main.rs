@@ -9,6 +9,7 @@ mod enrollment;
 mod evaluation;
 mod isolation;
 mod leaks;
+mod memory;
 mod races;
 mod transform;
 mod verification;

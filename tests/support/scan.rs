@@ -8,8 +8,8 @@ use memchr::memmem::Finder;
 use std::{
     fs::{self, File},
     io::{Read, Seek, SeekFrom},
-    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 const CHUNK: usize = 4 << 20;
@@ -42,8 +42,38 @@ impl Needles {
             }
         }
         ensure!(!windows.is_empty(), "the secret has no window worth looking for");
+        Ok(Self::these(windows))
+    }
+
+    /// As [`Needles::of`] for each of several secrets.
+    ///
+    /// # Errors
+    /// Where one of them has no window with content.
+    pub fn of_all<'a>(secrets: impl Iterator<Item = &'a [u8]>, each: usize) -> Result<Self> {
+        let mut windows = Vec::new();
+        for secret in secrets {
+            windows.extend(Self::of(secret, each)?.windows);
+        }
+        Ok(Self::these(windows))
+    }
+
+    /// Takes the byte strings as they are.
+    #[must_use]
+    pub fn these(windows: Vec<Vec<u8>>) -> Self {
         let longest = windows.iter().map(Vec::len).max().unwrap_or(0);
-        Ok(Self { windows, longest })
+        Self { windows, longest }
+    }
+
+    /// How many byte strings are looked for.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.windows.len()
+    }
+
+    /// Whether nothing is looked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.windows.is_empty()
     }
 
     /// How many of the needles stand in what `source` gives.
@@ -70,50 +100,80 @@ impl Needles {
 /// # Errors
 /// Where a file that still exists cannot be read.
 pub fn files(folders: &[&Path], needles: &Needles) -> Result<Vec<PathBuf>> {
+    files_since(folders, needles, SystemTime::UNIX_EPOCH)
+}
+
+/// As [`files`], for folders that others use too: files that were last written before `since` are passed over.
+///
+/// # Errors
+/// As [`files`].
+pub fn files_since(folders: &[&Path], needles: &Needles, since: SystemTime) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut open: Vec<PathBuf> = folders.iter().map(|folder| folder.to_path_buf()).collect();
     while let Some(path) = open.pop() {
-        let Ok(kind) = fs::symlink_metadata(&path).map(|m| m.file_type()) else { continue };
-        if kind.is_dir() {
-            for entry in fs::read_dir(&path).with_context(|| format!("{} cannot be listed", path.display()))? {
-                open.push(entry?.path());
-            }
-        } else if kind.is_file() && !kind.is_socket() {
-            match File::open(&path) {
-                Ok(file) => {
-                    if needles.count(file)? > 0 {
-                        found.push(path);
-                    }
+        let Ok(about) = fs::symlink_metadata(&path) else { continue };
+        let looked_at = if about.is_dir() {
+            let listed = fs::read_dir(&path).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+            listed.map(|entries| open.extend(entries.iter().map(fs::DirEntry::path)))
+        } else if about.is_file() && about.modified()? >= since {
+            File::open(&path).and_then(|file| needles.count(file)).map(|hits| {
+                if hits > 0 {
+                    found.push(path.clone());
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
+            })
+        } else {
+            Ok(())
+        };
+        match looked_at {
+            // Somebody else's file may vanish between two looks at it.
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("{} cannot be read", path.display()));
             }
+            _ => {}
         }
     }
     Ok(found)
 }
 
-/// How many needles stand in the writable memory of a process (Linux: `/proc/<pid>/maps` and `/mem`).
+/// Where in the writable memory of a process needles stand, and how many: `[heap]`, a file, or nothing for anonymous memory
+/// (Linux: `/proc/<pid>/maps` and `/mem`).
 ///
 /// # Errors
-/// Where the process is gone or its memory may not be read.
-pub fn memory(pid: u32, needles: &Needles) -> Result<usize> {
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).context("the process's maps cannot be read")?;
+/// Where the process is gone, its memory may not be read, or a mapping that still exists cannot be read to its end.
+pub fn memory(pid: u32, needles: &Needles) -> Result<Vec<(String, usize)>> {
     let mut mem = File::open(format!("/proc/{pid}/mem")).context("the process's memory may not be read")?;
-    let mut hits = 0;
-    for line in maps.lines() {
-        let mut words = line.split_whitespace();
-        let (Some(range), Some(rights)) = (words.next(), words.next()) else { continue };
-        let bounds = range
-            .split_once('-')
-            .and_then(|(a, b)| Some((u64::from_str_radix(a, 16).ok()?, u64::from_str_radix(b, 16).ok()?)));
-        let Some((from, to)) = bounds else { continue };
-        if !rights.starts_with("rw") || line.contains("[v") {
-            continue;
+    let mut found = Vec::new();
+    for mapping in mappings(pid)? {
+        mem.seek(SeekFrom::Start(mapping.from))?;
+        match needles.count((&mem).take(mapping.to - mapping.from)) {
+            Ok(0) => {}
+            Ok(hits) => found.push((mapping.name, hits)),
+            // A mapping may vanish while it is read; one that is still there was not looked at.
+            Err(_) if !mappings(pid)?.contains(&mapping) => {}
+            Err(error) => return Err(error).with_context(|| format!("memory at {:x} cannot be read", mapping.from)),
         }
-        mem.seek(SeekFrom::Start(from))?;
-        // A mapping may vanish or hold unreadable pages; what could be read of it counts.
-        hits += needles.count((&mem).take(to - from)).unwrap_or(0);
     }
-    Ok(hits)
+    Ok(found)
+}
+
+/// Writable memory between two addresses.
+#[derive(Debug, PartialEq, Eq)]
+struct Mapping {
+    from: u64,
+    to: u64,
+    name: String,
+}
+
+fn mappings(pid: u32) -> Result<Vec<Mapping>> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).context("the process's maps cannot be read")?;
+    let address = |text: &str| u64::from_str_radix(text, 16).ok();
+    let read = |line: &str| {
+        let mut words = line.split_whitespace();
+        let ((from, to), rights) = (words.next()?.split_once('-')?, words.next()?);
+        let name = words.nth(3).unwrap_or_default().to_owned();
+        // The kernel's own pages hold nothing of the process.
+        let own = rights.starts_with("rw") && !name.starts_with("[v");
+        own.then_some(Mapping { from: address(from)?, to: address(to)?, name })
+    };
+    Ok(maps.lines().filter_map(read).collect())
 }
