@@ -6,9 +6,20 @@ use crate::{
     digest, download,
     manifest::Manifest,
     models::Workshop,
+    places,
     sources::{Model, Origin, Sources},
 };
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+/// The licence of what this repository itself brings, as it is called in a pack.
+const OWN: &str = "countersign.txt";
+
+fn own() -> PathBuf {
+    places::root().join("LICENSE")
+}
 
 /// Name and digest of each licence file that the pack must hold.
 pub(crate) fn expected(manifest: &Manifest, sources: &Sources) -> anyhow::Result<BTreeMap<String, String>> {
@@ -19,6 +30,7 @@ pub(crate) fn expected(manifest: &Manifest, sources: &Sources) -> anyhow::Result
             Origin::Repository(repository) => {
                 files.insert(file_name(&repository.name), repository.licence.sha256.clone())
             }
+            Origin::Own => files.insert(OWN.to_owned(), digest::of(&own())?),
             Origin::Model(_) => None,
         };
     }
@@ -40,6 +52,10 @@ pub(crate) fn collect(manifest: &Manifest, workshop: &Workshop<'_>, pack: &Path)
                 let licence = &repository.licence;
                 let found = download::repository_file(repository, licence, &workshop.given, &workshop.python)?;
                 (&repository.name, licence, found.0)
+            }
+            Origin::Own => {
+                digest::place(&own(), &pack.join("LICENSES").join(OWN), &digest::of(&own())?)?;
+                continue;
             }
             Origin::Model(_) => continue,
         };

@@ -15,10 +15,16 @@ pub(crate) struct Manifest {
     pub(crate) text: String,
     /// Every model file, each once.
     pub(crate) files: Vec<Entry>,
-    /// Name of the calibration table inside the pack.
-    pub(crate) calibration: String,
-    /// The committed calibration table.
-    pub(crate) calibration_source: PathBuf,
+    /// The calibration tables.
+    pub(crate) tables: Vec<CalibrationTable>,
+}
+
+/// A calibration table of a pack.
+pub(crate) struct CalibrationTable {
+    /// File name inside the pack.
+    pub(crate) file: String,
+    /// The committed table.
+    pub(crate) source: PathBuf,
 }
 
 /// A model file of a pack.
@@ -41,16 +47,27 @@ impl Manifest {
         let own_name = string(&table, "name")?;
         // `standard-fp32` and `standard` differ in precision only, and so do their calibration tables.
         let family = own_name.trim_end_matches("-fp32");
-        let calibration_source = places::recipes().join(format!("calibration/{family}-{precision}.json"));
+        let table_for = |role: &Table, suffix: &str| -> anyhow::Result<CalibrationTable> {
+            let source = places::recipes().join(format!("calibration/{family}-{suffix}.json"));
+            Ok(CalibrationTable { file: plain_name(string(role, "calibration")?)?, source })
+        };
+        let mut tables = vec![table_for(recogniser, &precision)?];
+        if let Some(role) = table.get("presentation_attack_calibration").and_then(Value::as_table) {
+            tables.push(table_for(role, "pad")?);
+        }
         let roles = table.values().flat_map(|value| match value {
             Value::Array(list) => list.iter().collect(),
             other => vec![other],
         });
         let mut files = Vec::new();
         for role in roles.filter_map(Value::as_table).filter(|role| role.contains_key("file")) {
-            files.push(entry(role)?);
+            let entry = entry(role)?;
+            // One model may be used for several crops.
+            if files.iter().all(|before: &Entry| before.file != entry.file) {
+                files.push(entry);
+            }
         }
-        Ok(Self { files, calibration: string(recogniser, "calibration")?, name: own_name, text, calibration_source })
+        Ok(Self { files, tables, name: own_name, text })
     }
 }
 
@@ -87,13 +104,13 @@ mod tests {
             let manifest = Manifest::read(pack).unwrap();
             assert_eq!(manifest.name, pack);
             assert_eq!(manifest.files.len(), files);
-            let table = fs::read_to_string(&manifest.calibration_source).unwrap();
-            let digest = digest::of(&manifest.calibration_source).unwrap();
-            assert!(manifest.text.contains(&digest), "{pack}: names its calibration table by digest {digest}");
-            assert!(
-                manifest.files.iter().any(|entry| table.contains(&entry.sha256)),
-                "{pack}: bound to its recogniser"
-            );
+            for table in &manifest.tables {
+                let digest = digest::of(&table.source).unwrap();
+                assert!(manifest.text.contains(&digest), "{pack}: names {} by digest {digest}", table.file);
+                let text = fs::read_to_string(&table.source).unwrap();
+                let bound = manifest.files.iter().any(|entry| text.contains(&entry.sha256));
+                assert!(bound, "{pack}: {} is bound to its models", table.file);
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 use crate::{
     digest,
     download::{self, Folder},
+    places,
     progress::Progress,
     python::Python,
     sources::{Member, Model, Origin, Sources},
@@ -29,6 +30,10 @@ impl Workshop<'_> {
             return Ok("from the given folder".to_owned());
         }
         let model = self.sources.model(file)?;
+        if let Origin::Own = self.sources.origin(model)? {
+            digest::place(&places::root().join(&model.path), target, sha256)?;
+            return Ok(format!("from this repository, {}", model.path));
+        }
         let (original, origin) = self.original(model)?;
         self.progress.doing(format!("converting {file}"));
         self.python.install_tools()?;
@@ -57,6 +62,7 @@ impl Workshop<'_> {
                 let (original, how) = download::repository_file(repository, &member, &self.given, &self.python)?;
                 Ok((original, format!("{}@{:.8} {path} ({how})", repository.name, repository.commit)))
             }
+            Origin::Own => Ok((places::root().join(path), path.clone())),
             Origin::Model(before) => {
                 let original = self.scratch.path().join(format!("{}.original", model.file));
                 let origin = self.make(&before.file, sha256, &original)?;

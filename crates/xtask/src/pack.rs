@@ -3,8 +3,16 @@
 //! Invariant: the manifest is written last, so a folder that holds one holds a complete and verified pack.
 
 use crate::{
-    digest, download::Folder, licences, manifest::Manifest, models::Workshop, places, portraits, progress::Progress,
-    python::Python, runtime, sources::Sources,
+    digest,
+    download::Folder,
+    licences,
+    manifest::{CalibrationTable, Manifest},
+    models::Workshop,
+    places, portraits,
+    progress::Progress,
+    python::Python,
+    runtime,
+    sources::Sources,
 };
 use anyhow::Context;
 use clap::ValueEnum;
@@ -77,7 +85,7 @@ fn is_complete(manifest: &Manifest, sources: &Sources, pack: &Path) -> anyhow::R
     let same = |file: &str, wanted: &[u8]| fs::read(pack.join(file)).is_ok_and(|found| found == wanted);
     let licences = licences::expected(manifest, sources)?;
     Ok(same("pack.toml", manifest.text.as_bytes())
-        && same(&manifest.calibration, &calibration(manifest)?)
+        && tables(manifest)?.iter().all(|(file, table)| same(file, table))
         && manifest.files.iter().all(|entry| digest::matches(&pack.join(&entry.file), &entry.sha256))
         && licences.iter().all(|(file, sha256)| digest::matches(&pack.join("LICENSES").join(file), sha256)))
 }
@@ -106,9 +114,11 @@ fn build(arguments: &Arguments, manifest: &Manifest, sources: &Sources, pack: &P
     }
     progress.doing("licences, calibration and manifest");
     licences::collect(manifest, &workshop, pack)?;
-    digest::write(&pack.join(&manifest.calibration), &calibration(manifest)?)?;
+    for (file, table) in tables(manifest)? {
+        digest::write(&pack.join(file), &table)?;
+    }
     digest::write(&pack.join("pack.toml"), manifest.text.as_bytes())?;
-    progress.done("  pack.toml, calibration table and licences: written");
+    progress.done("  pack.toml, calibration tables and licences: written");
     Ok(())
 }
 
@@ -127,9 +137,13 @@ fn given(arguments: &Arguments, progress: &Progress) -> anyhow::Result<Folder> {
     Ok(Folder::default())
 }
 
-fn calibration(manifest: &Manifest) -> anyhow::Result<Vec<u8>> {
-    let path = &manifest.calibration_source;
-    fs::read(path).with_context(|| format!("the pack's calibration table is missing: {}", relative(path)))
+/// File name and content of each calibration table.
+fn tables(manifest: &Manifest) -> anyhow::Result<Vec<(&str, Vec<u8>)>> {
+    let read = |table: &'_ CalibrationTable| {
+        let missing = || format!("the pack's calibration table is missing: {}", relative(&table.source));
+        fs::read(&table.source).with_context(missing)
+    };
+    manifest.tables.iter().map(|table| Ok((table.file.as_str(), read(table)?))).collect()
 }
 
 /// A path as seen from the workspace's root.

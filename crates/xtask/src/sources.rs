@@ -57,6 +57,9 @@ pub(crate) struct Model {
     pub(crate) converter: String,
     pub(crate) package: Option<String>,
     pub(crate) repository: Option<String>,
+    /// Committed in this repository as it is, at `path`.
+    #[serde(default)]
+    pub(crate) own: bool,
     pub(crate) path: String,
     pub(crate) sha256: String,
 }
@@ -66,6 +69,7 @@ pub(crate) enum Origin<'a> {
     Package(&'a Package),
     Repository(&'a Repository),
     Model(&'a Model),
+    Own,
 }
 
 /// The ONNX Runtime inside its wheel.
@@ -127,6 +131,7 @@ impl Sources {
     /// What `model` is made from.
     pub(crate) fn origin<'a>(&'a self, model: &'a Model) -> anyhow::Result<Origin<'a>> {
         Ok(match (&model.package, &model.repository) {
+            _ if model.own => Origin::Own,
             (Some(name), _) => Origin::Package(self.package(name)?),
             (None, Some(name)) => Origin::Repository(self.repository(name)?),
             (None, None) => Origin::Model(self.model(&model.path)?),
