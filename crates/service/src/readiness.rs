@@ -51,6 +51,12 @@ impl Readiness {
         self.state() == State::Ready
     }
 
+    /// Takes no more work, for good.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.state() == State::Draining
+    }
+
     /// Sees every change from now on; for the gRPC health service.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<State> {

@@ -105,8 +105,13 @@ fn status(attempt: &Attempt) -> Option<StatusClaim> {
     Some(StatusClaim { status_list: StatusListClaim { idx, uri } })
 }
 
+/// Attempts are counted and policies named where the worker cannot look. What the tenant gave itself (`aud`, `txn`, `nonce`,
+/// `act`) it compares itself, and what the policy asks for is enforced here (`fmr`, `gates`), so these are not listed.
 fn asserted(attempt: &Attempt) -> Vec<String> {
     let taken = [
+        ("attempt", true),
+        ("max_attempts", true),
+        ("pol", true),
         ("dsp", attempt.display_sha256.is_some()),
         ("consent", attempt.consent.is_some()),
         ("status", attempt.status.is_some()),

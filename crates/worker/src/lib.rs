@@ -15,6 +15,7 @@ mod decision;
 mod engines;
 mod error;
 mod gates;
+mod health;
 mod keys;
 pub mod memory;
 mod plant;

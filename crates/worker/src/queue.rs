@@ -59,10 +59,10 @@ struct State {
 }
 
 impl Queue {
-    /// An empty queue that holds `capacity` waiting jobs.
+    /// An empty queue that holds `capacity` waiting jobs; none is taken as one.
     pub(crate) fn new(capacity: usize, clock: Clock) -> Self {
-        let state = State { jobs: VecDeque::with_capacity(capacity), closed: false };
-        Self { state: Mutex::new(state), wake: Condvar::new(), capacity, clock }
+        let state = State { jobs: VecDeque::new(), closed: false };
+        Self { state: Mutex::new(state), wake: Condvar::new(), capacity: capacity.max(1), clock }
     }
 
     /// Lets the job wait if there is room, after clearing out those that nobody waits for.
@@ -105,6 +105,20 @@ impl Queue {
     /// Takes nothing more in; what waits is still served.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
+        self.wake.notify_all();
+    }
+
+    /// Takes nothing more in and turns away what waits: nobody is left to serve it.
+    pub(crate) fn give_up(&self) {
+        let waiting = {
+            let mut state = self.lock();
+            state.closed = true;
+            std::mem::take(&mut state.jobs)
+        };
+        for job in waiting {
+            // Whoever hung up needs no answer.
+            let _ = job.reply.send(Err(Reason::UnavailableWorker));
+        }
         self.wake.notify_all();
     }
 

@@ -3,7 +3,14 @@
 //! Owns the order of start and end. Invariants: nothing is served before keys, pack and every engine's self-test are good;
 //! at the end calls in flight finish first, then the engines, then the admin port.
 
-use crate::{Config, StartError, engines::Engines, queue::Queue, room::Room, rpc::Inference};
+use crate::{
+    Config, StartError,
+    engines::{Engines, Line},
+    health,
+    queue::Queue,
+    room::Room,
+    rpc::Inference,
+};
 use axum::{Router, body::Body, http::Response};
 use service::{
     Clock, Readiness,
@@ -48,8 +55,8 @@ pub async fn start(config: Config, clock: Clock, shutdown: CancellationToken) ->
     let (admin_addr, admin) = serve_admin(&config, readiness.clone()).await?;
     let tls = tls::server_config(&config.tls.server())?;
     let queue = Arc::new(Queue::new(config.engine.queue, clock.clone()));
-    let (room, engines) = load(&config, &clock, &queue).await?;
-    let router = router(Inference::new(room, Arc::clone(&queue)), clock).await;
+    let (room, engines) = load(&config, &clock, (&queue, &readiness)).await?;
+    let router = router(Inference::new(room, Arc::clone(&queue)), clock, readiness.clone()).await;
     // Not before: a gateway that is refused tries another worker, one that is kept waiting does not.
     let listener = listen(config.listen).await.inspect_err(|_| queue.close())?;
     let addr = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
@@ -104,23 +111,25 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
 }
 
 /// Keys, pack, runtime and engines, on a thread that may block.
-async fn load(config: &Config, clock: &Clock, queue: &Arc<Queue>) -> Result<(Arc<Room>, Engines), StartError> {
-    let (config, clock, queue) = (config.clone(), clock.clone(), Arc::clone(queue));
+async fn load(
+    config: &Config,
+    clock: &Clock,
+    (queue, readiness): (&Arc<Queue>, &Readiness),
+) -> Result<(Arc<Room>, Engines), StartError> {
+    let (config, clock, line) = (config.clone(), clock.clone(), Line::new(queue, readiness, config.engine.threads()));
     let loading = spawn_blocking(move || {
         let room = Arc::new(Room::open(&config, clock)?);
-        let engines = Engines::start(config.engine.threads(), &room, &queue)?;
+        let engines = Engines::start(config.engine.threads(), &room, &line)?;
         Ok((room, engines))
     });
     loading.await.unwrap_or_else(|error| Err(StartError::Thread(io::Error::other(error))))
 }
 
-async fn router(inference: Inference, clock: Clock) -> Router {
-    let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_serving::<InferenceServiceServer<Inference>>().await;
+async fn router(inference: Inference, clock: Clock, readiness: Readiness) -> Router {
     let service = InferenceServiceServer::new(inference).max_decoding_message_size(MAX_REQUEST_BYTES);
     let deadlines = DeadlineLayer { clock: clock.clone(), max: LONGEST, exempt: EXEMPT, answer };
     Routes::new(service)
-        .add_service(health_service)
+        .add_service(health::service(readiness).await)
         .into_axum_router()
         .reset_fallback()
         .fallback(async || Reason::UnknownRoute.grpc_response().map(|()| Body::empty()))

@@ -34,7 +34,7 @@ fn the_owner_is_accepted_and_the_receipt_authorizes_this_action() {
     };
     let now_s = fixture.clock.now_ms() / 1000;
     let receipt = receipt::authorize(&decision.receipt, &keys, &expected, now_s).unwrap().settle(true).unwrap();
-    assert_eq!(receipt.claims().asserted, ["dsp", "status"]);
+    assert_eq!(receipt.claims().asserted, ["attempt", "max_attempts", "pol", "dsp", "status"]);
     assert_eq!(receipt.claims().amr, ["face"]);
     assert_eq!(receipt.claims().sub, decision.pseudonym);
     let strict = Expected { accepted_not_run: &[], ..expected };

@@ -1,11 +1,12 @@
 //! The queue: what is shed, what is dropped, and that models run for neither.
 
 use crate::{
+    engines::Line,
     queue::{Job, NotAdmitted, Queue},
     work::{Answer, Capture, Work},
 };
-use service::Clock;
-use std::time::Duration;
+use service::{Clock, Readiness};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 use wire::{Reason, v1};
 
@@ -64,4 +65,27 @@ fn a_closed_queue_serves_what_waits_and_admits_nothing() {
     assert_eq!(queue.offer(late), Err(NotAdmitted::Closed));
     assert!(queue.take().is_some());
     assert!(queue.take().is_none());
+}
+
+#[test]
+fn when_the_last_engine_leaves_nobody_waits_for_one() {
+    let (queue, readiness) = (Arc::new(Queue::new(4, Clock::manual(0))), Readiness::starting());
+    readiness.set_ready();
+    let line = Line::new(&queue, &readiness, 2);
+    let (waiting, answer) = job(10);
+    queue.offer(waiting).unwrap();
+    line.leave();
+    assert!(readiness.is_ready(), "one engine is left");
+    line.leave();
+    assert!(matches!(answer.blocking_recv(), Ok(Err(Reason::UnavailableWorker))));
+    assert!(readiness.is_draining() && queue.take().is_none());
+    assert_eq!(queue.offer(job(10).0), Err(NotAdmitted::Closed));
+}
+
+#[test]
+fn a_queue_of_no_places_has_one() {
+    let queue = Queue::new(0, Clock::manual(0));
+    let (only, _answer) = job(10);
+    assert_eq!(queue.offer(only), Ok(()));
+    assert_eq!(queue.offer(job(10).0), Err(NotAdmitted::Full));
 }
