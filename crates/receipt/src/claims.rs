@@ -35,7 +35,7 @@ pub struct ReceiptClaims {
     pub jti: Jti,
     /// The challenge that was answered.
     pub txn: ChallengeId,
-    /// The tenant's nonce, base64url.
+    /// The tenant's nonce, base64url; in a refusal handed to a device [`withheld_nonce`](crate::withheld_nonce) of it.
     pub nonce: String,
     /// What the challenge was for; tied to the token's type.
     pub purpose: Purpose,

@@ -29,7 +29,7 @@ pub use jws::{EncodeError, MAX_TOKEN_BYTES, Typ, encode};
 pub use refused::{Claim, KeyFault, Malformed, Refused};
 pub use spend::{AlreadySpent, SpendError, SpendKey, Unspent};
 pub use trusted::{Pin, TrustedKeys};
-pub use verify::{Expected, LEEWAY_SECONDS, Receipt, authorize, evidence, refusal, verify_enrollment};
+pub use verify::{Expected, LEEWAY_SECONDS, Receipt, authorize, evidence, refusal, verify_enrollment, withheld_nonce};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 

@@ -11,6 +11,7 @@ use crate::{
     trusted::TrustedKeys,
 };
 use biometrics::{CaptureMode, ChallengeId, Gate, GateStatus, Purpose, Verdict};
+use ring::digest::{Context, SHA256};
 
 /// How far clocks may differ, in seconds.
 pub const LEEWAY_SECONDS: i64 = 30;
@@ -130,6 +131,17 @@ pub fn evidence(token: &str, keys: &TrustedKeys) -> Result<Receipt, Refused> {
     open(token, keys, &[Typ::Receipt, Typ::EnrollmentReceipt])
 }
 
+/// What a refusal handed to a device says instead of the nonce: base64url of SHA-256(`countersign/nonce/v1` ‖ 0 ‖ nonce).
+///
+/// The scripts of the attempts to come are derived from the nonce, so a device must not learn it before the last one.
+#[must_use]
+pub fn withheld_nonce(nonce: &[u8]) -> String {
+    let mut context = Context::new(&SHA256);
+    context.update(b"countersign/nonce/v1\0");
+    context.update(nonce);
+    base64url(context.finish().as_ref())
+}
+
 fn accepting(
     token: &str,
     keys: &TrustedKeys,
@@ -181,7 +193,9 @@ fn check_binding(claims: &ReceiptClaims, expected: &Expected<'_>) -> Result<(), 
     let holds = |met: bool, claim: Claim| if met { Ok(()) } else { Err(claim) };
     holds(claims.aud == expected.aud, Claim::Audience)?;
     holds(expected.txn.is_none_or(|txn| txn == claims.txn), Claim::Challenge)?;
-    holds(claims.nonce == base64url(expected.nonce), Claim::Nonce)?;
+    let for_device = claims.vrd == Verdict::Refuse && claims.gates.is_none();
+    let withheld = for_device && claims.nonce == withheld_nonce(expected.nonce);
+    holds(withheld || claims.nonce == base64url(expected.nonce), Claim::Nonce)?;
     holds(claims.act == ActClaim::from(expected.action), Claim::Action)?;
     let display = expected.display_sha256.map(|hash| base64url(&hash));
     holds(display.is_none() || display == claims.dsp, Claim::Display)?;

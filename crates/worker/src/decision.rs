@@ -1,13 +1,14 @@
 //! What the worker signs: the claims of a receipt or a refusal, from an attempt and what was found.
 //!
 //! Must never know: features, scores, keys but the issuer's. Invariant: a claim that rests on the gateway's word alone is
-//! named in `asserted`; a refusal for a device lists no gate and no reference, which would say how far the gates came.
+//! named in `asserted`; a refusal for a device lists no gate and no reference, which would say how far the gates came,
+//! and not the nonce, from which the scripts of the attempts to come are derived.
 
 use crate::{attempt::Attempt, gates::Judged, keys::Issuer};
 use biometrics::{Purpose, Verdict};
 use receipt::{
     ActClaim, ConsentClaim, FmrClaim, ModeClaim, ReceiptClaims, RefClaim, StatusClaim, StatusListClaim, Typ, amr,
-    base64url,
+    base64url, withheld_nonce,
 };
 use std::{collections::BTreeMap, convert::Infallible};
 use wire::{Reason, convert, v1};
@@ -72,7 +73,7 @@ fn claims(issuer: &Issuer, models: &Models, found: &Found<'_>, now_s: i64) -> Re
         exp: now_s + i64::from(attempt.policy.receipt_ttl_seconds),
         jti: attempt.jti,
         txn: attempt.challenge,
-        nonce: base64url(&attempt.nonce),
+        nonce: if withheld { withheld_nonce(&attempt.nonce) } else { base64url(&attempt.nonce) },
         purpose: found.purpose,
         attempt: attempt.number,
         max_attempts: attempt.max_attempts,

@@ -1,14 +1,14 @@
 //! What an authentic receipt may and may not authorise.
 
 use crate::support::{
-    COMMITMENT, IAT, LEDGER, TENANT, action, claims, expected, gates, kid, ledger_key, ledger_keys, receipt_key,
+    COMMITMENT, IAT, LEDGER, NONCE, TENANT, action, claims, expected, gates, kid, ledger_key, ledger_keys, receipt_key,
     receipt_keys, signer, token,
 };
 use biometrics::{Gate, GateStatus, Purpose, Verdict};
 use receipt::{
     Claim, CoversClaim, DeletionClaims, EncodeError, Expected, ExpectedDeletion, KeyFault, LiveStore, Malformed,
-    ReceiptClaims, Refused, SpendError, Typ, authorize, encode, evidence, refusal, verify_deletion_proof,
-    verify_enrollment,
+    ReceiptClaims, Refused, SpendError, Typ, authorize, base64url, encode, evidence, refusal, verify_deletion_proof,
+    verify_enrollment, withheld_nonce,
 };
 use std::{collections::HashSet, convert::Infallible};
 
@@ -165,4 +165,18 @@ fn a_token_that_would_be_refused_for_its_size_is_not_made() {
     assert!(matches!(made, Err(EncodeError::Claims)));
     let failed = encode(Typ::Receipt, "k", &deletion(), |_| Err("hsm away"));
     assert!(matches!(failed, Err(EncodeError::Sign("hsm away"))));
+}
+
+#[test]
+fn a_refusal_handed_to_a_device_is_bound_to_the_nonce_without_saying_it() {
+    let (action, keys) = (action(), receipt_keys());
+    let withheld =
+        ReceiptClaims { vrd: Verdict::Refuse, gates: None, reference: None, nonce: withheld_nonce(&NONCE), ..claims() };
+    assert!(!withheld.nonce.contains(&base64url(&NONCE)), "control");
+    assert!(refusal(&token(&withheld), &keys, &expected(&action), IAT).is_ok());
+    let other = Expected { nonce: &[8; 16], ..expected(&action) };
+    assert_eq!(refusal(&token(&withheld), &keys, &other, IAT).err(), Some(Refused::Mismatch(Claim::Nonce)));
+    let accepting = ReceiptClaims { nonce: withheld.nonce, ..claims() };
+    let refused = authorize(&token(&accepting), &keys, &expected(&action), IAT).err();
+    assert_eq!(refused, Some(Refused::Mismatch(Claim::Nonce)), "an acceptance names the nonce itself");
 }

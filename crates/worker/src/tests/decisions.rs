@@ -98,6 +98,7 @@ fn a_refusal_for_a_device_lists_no_gate() {
     let decision = fixture.verify((context, &reference), capture(&OWNER[..1])).unwrap();
     let receipt = receipt::evidence(&decision.receipt, &fixture.trusted()).unwrap();
     assert_eq!(receipt.claims().gates, None);
+    assert_eq!(receipt.claims().nonce, receipt::withheld_nonce(&NONCE), "the device must not derive the next script");
     assert_eq!(decision.gates.len(), 5, "the gateway audits them");
 }
 
