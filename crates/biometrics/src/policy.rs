@@ -40,7 +40,7 @@ pub struct Policy {
     /// Mode of challenges that name none.
     #[serde(default = "defaults::mode")]
     pub default_mode: CaptureMode,
-    /// Whether PNG frames are taken beside JPEG.
+    /// Whether PNG frames are taken beside JPEG; refused until a release decodes them.
     #[serde(default)]
     pub allow_png: bool,
 }
@@ -85,6 +85,9 @@ pub enum PolicyError {
     /// `receipt_ttl_seconds` is out of range.
     #[error("receipt_ttl_seconds must be 1 to 600")]
     ReceiptTtl,
+    /// PNG is asked for, which this release does not decode.
+    #[error("allow_png must be false: this release decodes JPEG alone")]
+    Png,
 }
 
 impl PolicyError {
@@ -98,6 +101,7 @@ impl PolicyError {
             Self::MaxAttempts => "max_attempts",
             Self::MinInterEye => "min_inter_eye_px",
             Self::ReceiptTtl => "receipt_ttl_seconds",
+            Self::Png => "allow_png",
         }
     }
 }
@@ -157,6 +161,9 @@ impl Policy {
         if !RECEIPT_TTL_SECONDS.contains(&self.receipt_ttl_seconds) {
             return Err(PolicyError::ReceiptTtl);
         }
+        if self.allow_png {
+            return Err(PolicyError::Png);
+        }
         Ok(())
     }
 }
@@ -196,6 +203,7 @@ mod tests {
             (Policy { max_attempts: 0, ..base() }, "max_attempts"),
             (Policy { min_inter_eye_px: 29, ..base() }, "min_inter_eye_px"),
             (Policy { receipt_ttl_seconds: 601, ..base() }, "receipt_ttl_seconds"),
+            (Policy { allow_png: true, ..base() }, "allow_png"),
         ];
         for (policy, field) in bad {
             assert_eq!(policy.check(false).map_err(PolicyError::field), Err(field));
