@@ -33,11 +33,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut json = pbjson_build::Builder::new();
     json.register_descriptors(&descriptors.encode_to_vec())?;
-    json.btree_map(["."]).extern_path(".google.protobuf", "::pbjson_types").build(&[".countersign.v1"])?;
+    json.btree_map(["."])
+        .extern_path(".google.protobuf.Timestamp", "crate::timestamp::Timestamp")
+        .build(&[".countersign.v1"])?;
 
     tonic_prost_build::configure()
         .compile_well_known_types(true)
-        .extern_path(".google.protobuf", "::pbjson_types")
+        .extern_path(".google.protobuf.Timestamp", "crate::timestamp::Timestamp")
         .btree_map(".")
         .skip_debug(REDACTED)
         .compile_fds(descriptors.clone())?;

@@ -69,7 +69,7 @@ pub(crate) struct Trust {
     #[arg(long, value_name = "FILE")]
     jwks: PathBuf,
     /// Thumbprint of the root key, pinned once, or a file that holds it.
-    #[arg(long, value_name = "THUMBPRINT")]
+    #[arg(long, value_name = "THUMBPRINT", allow_hyphen_values = true)]
     root: String,
     /// Issuer whose tokens are expected.
     #[arg(long, value_name = "URL")]

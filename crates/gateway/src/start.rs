@@ -122,11 +122,14 @@ fn router(
 fn standard_services(readiness: &Readiness) -> Result<Router, GatewayError> {
     let (reporter, health) = tonic_health::server::health_reporter();
     tokio::spawn(follow(readiness.clone(), reporter));
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-        .with_service_name(SERVICE_NAME)
-        .build_v1()?;
-    Ok(Routes::new(health).add_service(reflection).into_axum_router().reset_fallback())
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .with_service_name(SERVICE_NAME)
+    };
+    // Stock clients, Python's among them, still ask in the version before 1.
+    let services = Routes::new(health).add_service(reflection().build_v1()?).add_service(reflection().build_v1alpha()?);
+    Ok(services.into_axum_router().reset_fallback())
 }
 
 /// Tells the health service what readiness says, as long as anybody can be told.

@@ -10,6 +10,7 @@ pub mod frames;
 pub mod json;
 pub mod reason;
 mod redact;
+pub mod timestamp;
 pub mod v1;
 pub mod wipe;
 

@@ -24,7 +24,7 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "TENANT")]
     aud: String,
     /// The nonce you gave with the challenge, base64url without padding.
-    #[arg(long, value_name = "BASE64URL")]
+    #[arg(long, value_name = "BASE64URL", allow_hyphen_values = true)]
     nonce: String,
     /// The action you are about to do, as JSON {type, amount, currency, payee, fields}.
     #[arg(long, value_name = "FILE")]
@@ -33,7 +33,7 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "CHALLENGE")]
     txn: Option<ChallengeId>,
     /// Commitment pinned at enrollment, base64url; any reference otherwise.
-    #[arg(long, value_name = "BASE64URL")]
+    #[arg(long, value_name = "BASE64URL", allow_hyphen_values = true)]
     commitment: Option<String>,
     /// Last attempt accepted.
     #[arg(long, value_name = "N", default_value_t = 3)]
@@ -128,7 +128,7 @@ pub(crate) struct VerifyProof {
     #[arg(long, value_name = "TENANT")]
     aud: String,
     /// The commitment given at enrollment, base64url without padding.
-    #[arg(long, value_name = "BASE64URL")]
+    #[arg(long, value_name = "BASE64URL", allow_hyphen_values = true)]
     commitment: String,
 }
 

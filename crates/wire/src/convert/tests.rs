@@ -1,7 +1,7 @@
 //! Round trips of every value, refusal of every other, and garbage.
 
 use super::*;
-use pbjson_types::Timestamp;
+use crate::timestamp::Timestamp;
 use proptest::prelude::*;
 use prost::Message as _;
 

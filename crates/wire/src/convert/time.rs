@@ -1,8 +1,7 @@
 //! Timestamps: `google.protobuf.Timestamp` on the wire, unix milliseconds inside.
 
 use super::invalid;
-use crate::Reason;
-use pbjson_types::Timestamp;
+use crate::{Reason, timestamp::Timestamp};
 
 /// First instant taken, 0001-01-01T00:00:00Z, in unix milliseconds.
 const FIRST_MS: i64 = -62_135_596_800_000;
