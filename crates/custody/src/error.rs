@@ -19,6 +19,12 @@ pub enum CustodyError {
     /// The key never existed.
     #[error("no such key")]
     NoSuchKey,
+    /// A key file is not where it should be.
+    #[error("there is no {path}")]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
     /// The key was destroyed.
     #[error("the key is destroyed")]
     Destroyed,

@@ -24,10 +24,10 @@ impl SecretFile {
     /// Reads the secret.
     ///
     /// # Errors
-    /// `NoSuchKey`, `Permissions`, `Malformed` unless it is 32 bytes long, `Unavailable`.
+    /// `Missing`, `Permissions`, `Malformed` unless it is 32 bytes long, `Unavailable`.
     pub fn open(path: impl AsRef<Path>) -> Result<SecretBox<[u8; 32]>, CustodyError> {
         let path = path.as_ref();
-        let content = files::read(path, 32)?.ok_or(CustodyError::NoSuchKey)?;
+        let content = files::read(path, 32)?.ok_or_else(|| CustodyError::Missing { path: path.to_owned() })?;
         let secret = content.as_array().ok_or_else(|| CustodyError::Malformed { path: path.to_owned() })?;
         Ok(boxed(secret))
     }
@@ -47,7 +47,7 @@ mod tests {
     fn a_secret_reads_back_and_is_never_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pepper");
-        assert!(matches!(SecretFile::open(&path), Err(CustodyError::NoSuchKey)));
+        assert!(matches!(SecretFile::open(&path), Err(CustodyError::Missing { .. })));
         let made = SecretFile::create(&path).unwrap();
         assert_eq!(SecretFile::open(&path).unwrap().expose_secret(), made.expose_secret());
         assert!(matches!(SecretFile::create(&path), Err(CustodyError::Exists { .. })));

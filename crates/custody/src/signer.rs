@@ -32,10 +32,10 @@ impl Signer {
     /// Reads a key from its file.
     ///
     /// # Errors
-    /// `NoSuchKey`, `Permissions`, `Malformed`, `Unavailable`.
+    /// `Missing`, `Permissions`, `Malformed`, `Unavailable`.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, CustodyError> {
         let path = path.as_ref();
-        let pem = files::read(path, MAX_PEM)?.ok_or(CustodyError::NoSuchKey)?;
+        let pem = files::read(path, MAX_PEM)?.ok_or_else(|| CustodyError::Missing { path: path.to_owned() })?;
         let parsed = std::str::from_utf8(&pem).ok().and_then(|pem| SigningKey::from_pkcs8_pem(pem).ok());
         parsed.map(Self).ok_or_else(|| CustodyError::Malformed { path: path.to_owned() })
     }

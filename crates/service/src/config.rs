@@ -86,7 +86,7 @@ fn field_at(text: &str, line_start: usize, message: &str) -> String {
     let named = ["unknown field `", "missing field `"]
         .iter()
         .find_map(|prefix| message.strip_prefix(prefix)?.split('`').next());
-    let key = named.or_else(|| line.split_once('=').map(|(key, _)| key.trim()));
+    let key = named.or_else(|| line.split_once('=').map(|(key, _)| key.trim()).filter(|key| !key.is_empty()));
     match (table, key) {
         (Some(table), Some(key)) => format!("{table}.{key}"),
         (Some(table), None) => table,

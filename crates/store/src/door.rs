@@ -79,7 +79,7 @@ impl Store {
     /// # Errors
     /// `File` when the file cannot be made, `Schema` when its schema is newer or was edited, else `Unavailable`.
     pub async fn open(config: StoreConfig) -> Result<Self, StoreError> {
-        make_private(&config.path).map_err(StoreError::File)?;
+        make_private(&config.path).map_err(|source| StoreError::File { path: config.path.clone(), source })?;
         let options = connect_options(&config);
         let writer = pool(1, &config).connect_with(options.clone()).await?;
         migrate::run(&mut *writer.acquire().await?).await?;

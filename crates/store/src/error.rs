@@ -27,8 +27,13 @@ pub enum StoreError {
     #[error("the schema does not fit this program")]
     Schema(#[source] sqlx::migrate::MigrateError),
     /// The database file could not be made private to this user.
-    #[error("the database file could not be made")]
-    File(#[source] std::io::Error),
+    #[error("the database file {} could not be made", path.display())]
+    File {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -1,6 +1,6 @@
 //! Why a worker does not start. Every variant names what an operator has to put right.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 /// See the module.
 #[derive(Debug, thiserror::Error)]
@@ -9,8 +9,13 @@ pub enum StartError {
     #[error("keys")]
     Keys(#[from] custody::CustodyError),
     /// The model pack is not what its manifest says.
-    #[error("model pack")]
-    Pack(#[from] vision::PackError),
+    #[error("model pack {}", path.display())]
+    Pack {
+        /// Directory of the pack.
+        path: PathBuf,
+        /// The file in it and the reason.
+        source: vision::PackError,
+    },
     /// ONNX Runtime cannot be loaded.
     #[error("ONNX Runtime")]
     Runtime(#[from] vision::RuntimeError),

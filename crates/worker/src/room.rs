@@ -45,7 +45,8 @@ impl Room {
     /// The first of them that fails.
     pub(crate) fn open(config: &Config, clock: Clock) -> Result<Self, StartError> {
         let keys = Keys::open(&config.keys, &config.issuers)?;
-        let pack = Pack::open(&config.models.pack)?;
+        let path = &config.models.pack;
+        let pack = Pack::open(path).map_err(|source| StartError::Pack { path: path.clone(), source })?;
         let runtime = Runtime::load(&config.models.onnxruntime)?;
         let models = Models { calibration: pack.calibration_id(), digests: pack.digests() };
         Ok(Self {

@@ -35,7 +35,7 @@ fn the_file_is_version_1_pem_of_mode_0600() {
 fn keys_are_never_overwritten_and_bad_files_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("receipt.pem");
-    assert!(matches!(Signer::open(&path), Err(CustodyError::NoSuchKey)));
+    assert!(matches!(Signer::open(&path), Err(CustodyError::Missing { .. })));
     let public = Signer::create(&path).unwrap().public();
     assert!(matches!(Signer::create(&path), Err(CustodyError::Exists { .. })));
     assert_eq!(Signer::open(&path).unwrap().public(), public);

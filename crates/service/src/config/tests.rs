@@ -55,6 +55,7 @@ fn the_message_starts_with_file_line_and_column() {
 #[test]
 fn garbage_a_missing_file_and_a_huge_one_are_refused() {
     assert!(matches!(read("\u{1}{{{"), Err(ConfigError::Invalid { line: 1, .. })));
+    assert_eq!(place("= = garbage"), (1, "?".into()));
     assert!(matches!(load::<Sample>("absent.toml"), Err(ConfigError::Unreadable { .. })));
     assert!(matches!(read(&" ".repeat((1 << 20) + 1)), Err(ConfigError::TooLarge { .. })));
     let mut file = tempfile::NamedTempFile::new().unwrap();
