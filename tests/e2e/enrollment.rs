@@ -22,7 +22,8 @@ async fn an_accepted_enrollment_gives_a_receipt_over_the_reference_that_verifies
     assert_eq!((reference.epoch, reference.commitment.len()), (1, 32));
 
     let (keys, action) = (scene.receipt_keys()?, expect::action()?);
-    let expected = receipt::Expected { txn: Some(opened.challenge_id.parse()?), ..expect::expected(&scene.tenant.id, &action) };
+    let expected =
+        receipt::Expected { txn: Some(opened.challenge_id.parse()?), ..expect::expected(&scene.tenant.id, &action) };
     let receipt = verify_enrollment(&answer.receipt, &keys, &expected, now_s())?;
     assert_eq!(receipt.typ(), Typ::EnrollmentReceipt);
     let claim = receipt.claims().reference.as_ref().context("the receipt names no reference")?;
@@ -33,7 +34,10 @@ async fn an_accepted_enrollment_gives_a_receipt_over_the_reference_that_verifies
 
     let decided = scene.audit("attempt.decided").await?;
     assert_eq!(decided.len(), 1);
-    assert_eq!((decided[0]["verdict"].as_str(), decided[0]["jti"].as_str()), (Some("ACCEPT"), Some(&*receipt.claims().jti.to_string())));
+    assert_eq!(
+        (decided[0]["verdict"].as_str(), decided[0]["jti"].as_str()),
+        (Some("ACCEPT"), Some(&*receipt.claims().jti.to_string()))
+    );
     Ok(())
 }
 
@@ -57,7 +61,10 @@ async fn a_second_enrollment_needs_a_challenge_that_replaces_and_then_the_old_re
     assert_eq!((now.reference_id, now.commitment), (new.reference_id, new.commitment));
     let erased = scene.audit("reference.erased").await?;
     assert_eq!(erased.len(), 1);
-    assert_eq!((erased[0]["cause"].as_str(), erased[0]["commitment"].as_str()), (Some("replaced"), Some(&*hex::encode(&old.commitment))));
+    assert_eq!(
+        (erased[0]["cause"].as_str(), erased[0]["commitment"].as_str()),
+        (Some("replaced"), Some(&*hex::encode(&old.commitment)))
+    );
 
     let (_, owner_before) = scene.bank.verify_user("alice", captures::portraits(&["obama2.jpg"])?).await?;
     assert_eq!(
@@ -87,7 +94,9 @@ async fn captures_outside_the_quality_envelope_are_refused_at_gate_two_with_what
     ];
     for (user, frames, reason, instruction) in cases {
         let answer = scene.bank.enroll_user(user, frames).await?;
-        let Decision::Refuse(gate, status, reasons) = Decision::of_enroll(&answer)? else { panic!("{user} was accepted") };
+        let Decision::Refuse(gate, status, reasons) = Decision::of_enroll(&answer)? else {
+            panic!("{user} was accepted")
+        };
         assert_eq!((gate, status), (Gate::Quality, GateStatus::Inconclusive), "{user}");
         assert!(reasons.iter().any(|found| found == reason), "{user}: {reasons:?}");
         assert_eq!(answer.gates[4].status(), GateStatus::NotRun, "{user}: nothing is compared outside the envelope");

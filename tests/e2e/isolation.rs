@@ -97,9 +97,14 @@ async fn ids_of_another_tenant_are_answered_byte_for_byte_as_unknown_ones() -> R
 async fn an_idempotency_key_a_user_name_and_a_pseudonym_mean_nothing_to_another_tenant() -> Result<()> {
     let Some(mut scene) = Scene::open("isolation_names").await? else { return Ok(()) };
     let (other, mut neighbour) = scene.neighbour()?;
-    let keyed = || v1::CreateChallengeRequest { idempotency_key: "order-1".into(), ..challenge("alice", Purpose::Enroll) };
+    let keyed =
+        || v1::CreateChallengeRequest { idempotency_key: "order-1".into(), ..challenge("alice", Purpose::Enroll) };
     let first = scene.bank.create_challenge(keyed()).await?.challenge_id;
-    assert_eq!(scene.bank.create_challenge(keyed()).await?.challenge_id, first, "the same key and request, the same answer");
+    assert_eq!(
+        scene.bank.create_challenge(keyed()).await?.challenge_id,
+        first,
+        "the same key and request, the same answer"
+    );
     let changed = v1::CreateChallengeRequest { rp_nonce: NONCE[..16].to_vec(), ..keyed() };
     let changed = scene.bank.create_challenge(changed).await;
     assert_eq!(refused(changed)?, (Code::AlreadyExists, "IDEMPOTENCY_CONFLICT".into()));
@@ -114,7 +119,12 @@ async fn an_idempotency_key_a_user_name_and_a_pseudonym_mean_nothing_to_another_
     assert_ne!(ours.claims().sub, theirs.claims().sub, "one user of two tenants has two pseudonyms");
     assert_eq!((&ours.claims().aud, &theirs.claims().aud), (&scene.tenant.id, &other.id));
     let action = expect::action()?;
-    let taken = receipt::refusal(&answer_of(&mut scene).await?, &keys, &expect::expected(&other.id, &action), support::scene::now_s());
+    let taken = receipt::refusal(
+        &answer_of(&mut scene).await?,
+        &keys,
+        &expect::expected(&other.id, &action),
+        support::scene::now_s(),
+    );
     assert_eq!(taken.err().map(receipt::Refused::reason), Some("AUDIENCE"));
     Ok(())
 }

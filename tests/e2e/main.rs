@@ -1,15 +1,23 @@
 //! End-to-end tests: one file per behaviour.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests print what they measured")]
 
+mod bad_calls;
+mod bad_frames;
+mod bad_starts;
 mod crash;
 mod credentials;
+mod deadlines;
+mod deletion;
 mod device;
 mod drain;
 mod enrollment;
 mod evaluation;
 mod isolation;
+mod json;
 mod leaks;
 mod memory;
+mod offline;
 mod races;
+mod third_party;
 mod transform;
 mod verification;

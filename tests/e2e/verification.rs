@@ -37,7 +37,12 @@ fn non_match() -> Decision {
     Decision::refuse(Gate::Comparison, GateStatus::Fail, "COMPARISON_NON_MATCH")
 }
 
-async fn attempt(bank: &mut Caller, challenge: &str, frames: &[v1::Frame], attempt: u32) -> Result<v1::VerifyResponse, Box<tonic::Status>> {
+async fn attempt(
+    bank: &mut Caller,
+    challenge: &str,
+    frames: &[v1::Frame],
+    attempt: u32,
+) -> Result<v1::VerifyResponse, Box<tonic::Status>> {
     let request = bank.request(v1::VerifyRequest {
         challenge_id: challenge.to_owned(),
         action: Some(action()),
@@ -49,7 +54,8 @@ async fn attempt(bank: &mut Caller, challenge: &str, frames: &[v1::Frame], attem
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_owner_is_accepted_with_a_receipt_for_this_action_and_somebody_else_is_refused_at_gate_five() -> Result<()> {
+async fn the_owner_is_accepted_with_a_receipt_for_this_action_and_somebody_else_is_refused_at_gate_five() -> Result<()>
+{
     let Some(mut scene) = enrolled("verification").await? else { return Ok(()) };
     let (keys, action) = (scene.receipt_keys()?, expect::action()?);
     let (txn, answer) = scene.bank.verify_user(USER, owner()?).await?;
@@ -68,7 +74,8 @@ async fn the_owner_is_accepted_with_a_receipt_for_this_action_and_somebody_else_
     let refusal = authorize(&answer.receipt, &keys, &expect::expected(&scene.tenant.id, &action), now_s());
     let refusal = refusal.err().context("a refusal authorises")?;
     assert_eq!((refusal.reason(), refusal.gate()), ("VERDICT_REFUSE", Some(biometrics::Gate::Comparison)));
-    let verdicts: Vec<_> = scene.audit("attempt.decided").await?.into_iter().map(|body| body["verdict"].clone()).collect();
+    let verdicts: Vec<_> =
+        scene.audit("attempt.decided").await?.into_iter().map(|body| body["verdict"].clone()).collect();
     assert_eq!(verdicts, ["ACCEPT", "ACCEPT", "REFUSE"]);
     Ok(())
 }

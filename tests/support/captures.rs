@@ -119,3 +119,25 @@ pub fn blurred(name: &str) -> Result<Vec<v1::Frame>> {
     let coarse = DynamicImage::from(whole).resize_exact(width / 24, height / 24, FilterType::Triangle);
     Ok(frames(vec![jpeg(&coarse.resize_exact(width, height, FilterType::CatmullRom).to_rgb8(), 92)?]))
 }
+
+/// The upper square of a portrait, `side` pixels a side.
+///
+/// # Errors
+/// Where the portrait is missing.
+pub fn square(name: &str, side: u32) -> Result<Vec<v1::Frame>> {
+    let whole = DynamicImage::from(picture(&places::portrait(name)?)?);
+    let shorter = whole.width().min(whole.height());
+    let upper = whole.crop_imm(0, 0, shorter, shorter).resize_exact(side, side, FilterType::Triangle);
+    Ok(frames(vec![jpeg(&upper.to_rgb8(), 85)?]))
+}
+
+/// One portrait as `count` frames, each shifted by a pixel or two as in a hand that is not quite still.
+///
+/// # Errors
+/// Where the portrait is missing.
+pub fn jitter(name: &str, count: u32) -> Result<Vec<v1::Frame>> {
+    let whole = DynamicImage::from(picture(&places::portrait(name)?)?);
+    let (width, height) = (whole.width() - count, whole.height() - count);
+    let shifted = |by: u32| jpeg(&whole.crop_imm(by, count - by, width, height).to_rgb8(), 90);
+    Ok(frames((0..count).map(shifted).collect::<Result<_>>()?))
+}

@@ -40,8 +40,10 @@ impl Answer {
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct Curl {
-    base: String,
-    ca: String,
+    /// Base address.
+    pub base: String,
+    /// Certificate that the server's must come from.
+    pub ca: String,
     /// What stands behind `Bearer`; empty sends none.
     pub credential: String,
     /// The deadline in seconds; empty sends none.
