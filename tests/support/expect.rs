@@ -31,7 +31,7 @@ impl Decision {
     /// Reads an enrollment's answer.
     ///
     /// # Errors
-    /// As [`Decision::read`].
+    /// As `read`.
     pub fn of_enroll(answer: &v1::EnrollResponse) -> Result<Self> {
         Self::read(answer.verdict(), &answer.gates)
     }
@@ -39,7 +39,7 @@ impl Decision {
     /// Reads a verification's answer.
     ///
     /// # Errors
-    /// As [`Decision::read`].
+    /// As `read`.
     pub fn of_verify(answer: &v1::VerifyResponse) -> Result<Self> {
         Self::read(answer.verdict(), &answer.gates)
     }
