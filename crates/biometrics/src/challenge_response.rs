@@ -84,6 +84,8 @@ fn status(reasons: &[GateReason]) -> GateStatus {
     }
 }
 
-fn result(status: GateStatus, reasons: Reasons) -> GateResult {
+/// A result of this gate, for whoever did not run it.
+#[must_use]
+pub fn result(status: GateStatus, reasons: Vec<GateReason>) -> GateResult {
     GateResult { gate: Gate::ChallengeResponse, status, reasons, version: Cow::Borrowed(VERSION) }
 }

@@ -139,7 +139,7 @@ pub struct FrameEvidence {
 
 /// Everything the engine found in a capture.
 pub struct Evidence {
-    /// Gate 1: exact duplicates and the order of offsets.
+    /// Gate 1: without a script exact duplicates and the order of offsets, with one all of it.
     pub integrity: GateResult,
     /// Gate 2: the quality envelope.
     pub quality: GateResult,
@@ -148,7 +148,10 @@ pub struct Evidence {
     pub presentation_attack: GateResult,
     /// What gate 3 compared with its threshold: fused log-odds of a bona fide presentation; `None` where it did not judge.
     pub presentation_attack_score: Option<f32>,
-    /// Lowest comparison score between any two frames that passed quality; `None` with fewer than two of them.
+    /// Gate 4. NOT_RUN without a script and where gate 1 or 2 did not pass.
+    pub challenge_response: GateResult,
+    /// Lowest comparison score between any two frames that passed quality, and where there is a script between any two
+    /// that show a face; `None` with fewer than two of them.
     /// The caller judges it against its threshold (gate 5).
     pub frame_consistency: Option<ComparisonScore>,
     /// Features fused over the frames that passed quality; `None` unless gates 1 and 2 passed.

@@ -1,7 +1,8 @@
-//! Gates 1, 2 and 3 over the frames of a capture, then features fused over the good ones.
+//! Gates 1 to 4 over the frames of a capture, then features fused over the good ones.
 
 use super::{Engine, alignment};
 use crate::{
+    capture_integrity::Still,
     decode,
     error::VisionError,
     evidence::{Evidence, ExamineOptions, Frame, FrameEvidence},
@@ -10,16 +11,27 @@ use crate::{
     presentation_attack::{self, Views},
     quality,
 };
-use biometrics::{ComparisonScore, Features, GateReason, GateStatus, Instruction};
+use biometrics::{
+    CaptureScript, ComparisonScore, Features, GateReason, GateResult, GateStatus, Instruction, capture_integrity,
+    challenge_response, observation::FrameObservation,
+};
 
 /// What is kept of a frame once its picture is gone.
 pub(super) struct Examined {
     pub(super) evidence: FrameEvidence,
-    /// The aligned face of a good frame.
+    /// The aligned face: of a good frame, and where there is a script of every frame.
     chip: Option<Picture>,
     /// What the presentation attack detectors would look at, of a good frame.
     pub(super) views: Option<Views>,
     fingerprint: integrity::Fingerprint,
+    /// What gates 1 and 4 decide over, where there is a script.
+    observation: Option<FrameObservation>,
+}
+
+/// What frames are examined for.
+struct Asked<'a> {
+    options: ExamineOptions,
+    script: Option<&'a CaptureScript>,
 }
 
 impl Engine {
@@ -29,29 +41,47 @@ impl Engine {
     /// [`VisionError::NoFrames`], [`VisionError::BadFrame`] naming the first refused frame, or a model that fails.
     /// A poor capture is not an error.
     pub fn examine(&mut self, frames: &[Frame<'_>], options: ExamineOptions) -> Result<Evidence, VisionError> {
-        let evidence = self.examine_frames(frames, options);
+        self.examine_asked(frames, &Asked { options, script: None })
+    }
+
+    /// Examines a capture that performs a script: as [`Engine::examine`], with the whole of gate 1, with gate 4, and with
+    /// every frame's face in [`Evidence::frame_consistency`], the off-axis ones too.
+    ///
+    /// # Errors
+    /// As [`Engine::examine`].
+    pub fn examine_response(
+        &mut self,
+        frames: &[Frame<'_>],
+        script: &CaptureScript,
+        options: ExamineOptions,
+    ) -> Result<Evidence, VisionError> {
+        self.examine_asked(frames, &Asked { options, script: Some(script) })
+    }
+
+    fn examine_asked(&mut self, frames: &[Frame<'_>], asked: &Asked<'_>) -> Result<Evidence, VisionError> {
+        let evidence = self.examine_frames(frames, asked);
         self.wipe();
         evidence
     }
 
-    fn examine_frames(&mut self, frames: &[Frame<'_>], options: ExamineOptions) -> Result<Evidence, VisionError> {
+    fn examine_frames(&mut self, frames: &[Frame<'_>], asked: &Asked<'_>) -> Result<Evidence, VisionError> {
         if frames.is_empty() {
             return Err(VisionError::NoFrames);
         }
         for (index, frame) in frames.iter().enumerate() {
             decode::inspect(frame.jpeg).map_err(|fault| VisionError::BadFrame { index, fault })?;
         }
-        let mut examined = Vec::with_capacity(frames.len());
+        let (mut examined, mut before) = (Vec::with_capacity(frames.len()), None);
         for (index, frame) in frames.iter().enumerate() {
             self.decode(index, frame.jpeg)?;
-            examined.push(self.examine_frame(index, frame, options)?);
+            examined.push(self.examine_frame((index, frame), asked, &mut before)?);
         }
-        let prints: Vec<_> = examined.iter().map(|e| e.fingerprint).collect();
-        let integrity = integrity::judge(frames, &prints);
+        let (integrity, challenge_response) = judge_answer(frames, &mut examined, asked);
         let reasons: Vec<_> = examined.iter().map(|e| e.evidence.reasons.as_slice()).collect();
         let quality = quality::judge_capture(&reasons);
         let passed = integrity.status == GateStatus::Pass && quality.status == GateStatus::Pass;
-        let samples = if passed { self.recognise_all(&examined)? } else { Vec::new() };
+        let challenge_response = if passed { challenge_response } else { not_answered(GateReason::EarlierGate) };
+        let (good, others) = if passed { self.recognise_all(&examined)? } else { Default::default() };
         let presentation = match passed {
             true => self.judge_presentation(&mut examined)?,
             false => presentation_attack::not_run(GateReason::EarlierGate),
@@ -59,21 +89,25 @@ impl Engine {
         Ok(Evidence {
             presentation_attack: presentation.result,
             presentation_attack_score: presentation.score,
-            frame_consistency: self.consistency(&samples),
-            features: self.fuse(&samples)?,
-            instructions: Instruction::for_reasons(&quality.reasons),
+            frame_consistency: self.consistency(&good, &others),
+            features: self.fuse(&good)?,
+            instructions: match asked.script {
+                None => Instruction::for_reasons(&quality.reasons),
+                Some(_) => instructions([&integrity, &quality, &challenge_response]),
+            },
             per_frame: examined.into_iter().map(|e| e.evidence).collect(),
             integrity,
             quality,
+            challenge_response,
         })
     }
 
-    /// Measures the decoded picture and keeps its aligned face if it is good.
+    /// Measures the decoded picture and keeps its aligned face if it is good. `before` is handed on from frame to frame.
     fn examine_frame(
         &mut self,
-        index: usize,
-        frame: &Frame<'_>,
-        options: ExamineOptions,
+        (index, frame): (usize, &Frame<'_>),
+        asked: &Asked<'_>,
+        before: &mut Option<Still>,
     ) -> Result<Examined, VisionError> {
         let found = self.detect()?;
         let fingerprint = integrity::Fingerprint::of(frame.jpeg, &self.picture, self.detector.letterbox());
@@ -85,24 +119,37 @@ impl Engine {
         };
         let measured = face.as_ref().map(|face| quality::Measured::of(face, &self.picture, &mut self.warper));
         let rivals = best.map_or(0, |best| quality::rivals(&best, &found));
-        quality::judge_frame(measured.as_ref(), rivals, options, &mut evidence);
-        let face = face.filter(|_| evidence.reasons.is_empty());
-        let views = face.as_ref().and_then(|face| self.views(index, face));
-        let map = face.and_then(|face| alignment::chip_map(self.alignment, &face.points));
+        quality::judge_frame(measured.as_ref(), rivals, asked.options, &mut evidence);
+        let observation = asked.script.map(|_| {
+            let posed = face.as_ref().zip(measured.as_ref().map(|m| m.pose));
+            let present = posed.filter(|(face, _)| face.presence >= quality::MIN_PRESENCE);
+            let (observation, still) = self.observation(frame, fingerprint, present, before.as_ref());
+            *before = Some(still);
+            observation
+        });
+        let good = evidence.reasons.is_empty();
+        let views = face.as_ref().filter(|_| good).and_then(|face| self.views(index, face));
+        let map = face
+            .filter(|_| good || asked.script.is_some())
+            .and_then(|face| alignment::chip_map(self.alignment, &face.points));
         let chip = map.map(|map| {
             let mut chip = Picture::default();
             self.warper.warp(&self.picture, &map, self.alignment.side(), &mut chip);
             chip
         });
-        Ok(Examined { evidence, chip, views, fingerprint })
+        Ok(Examined { evidence, chip, views, fingerprint, observation })
     }
 
-    fn recognise_all(&mut self, examined: &[Examined]) -> Result<Vec<Features>, VisionError> {
-        let mut samples = Vec::with_capacity(examined.len());
-        for chip in examined.iter().filter_map(|e| e.chip.as_ref()) {
-            samples.push(self.recognise(chip)?);
+    /// Features of the good frames, and of the others that have a face to compare.
+    fn recognise_all(&mut self, examined: &[Examined]) -> Result<(Vec<Features>, Vec<Features>), VisionError> {
+        let (mut good, mut others) = (Vec::with_capacity(examined.len()), Vec::new());
+        for e in examined {
+            let Some(chip) = &e.chip else { continue };
+            let features = self.recognise(chip)?;
+            let list = if e.evidence.reasons.is_empty() { &mut good } else { &mut others };
+            list.push(features);
         }
-        Ok(samples)
+        Ok((good, others))
     }
 
     fn fuse(&self, samples: &[Features]) -> Result<Option<Features>, VisionError> {
@@ -113,8 +160,34 @@ impl Engine {
     }
 
     /// The lowest score between any two samples.
-    fn consistency(&self, samples: &[Features]) -> Option<ComparisonScore> {
+    fn consistency(&self, good: &[Features], others: &[Features]) -> Option<ComparisonScore> {
+        let samples: Vec<&Features> = good.iter().chain(others).collect();
         let pairs = samples.iter().enumerate().flat_map(|(i, a)| samples[..i].iter().map(move |b| (a, b)));
         pairs.map(|(a, b)| self.metric.score(a, b)).reduce(ComparisonScore::lower)
     }
+}
+
+/// Gates 1 and 4. Without a script gate 1 is what it can be without one.
+fn judge_answer(frames: &[Frame<'_>], examined: &mut [Examined], asked: &Asked<'_>) -> (GateResult, GateResult) {
+    match asked.script {
+        None => {
+            let prints: Vec<_> = examined.iter().map(|e| e.fingerprint).collect();
+            (integrity::judge(frames, &prints), not_answered(GateReason::ChallengeNotBinding))
+        }
+        Some(script) => {
+            let observations: Vec<_> = examined.iter_mut().filter_map(|e| e.observation.take()).collect();
+            let answer = challenge_response::judge(script, &observations);
+            (capture_integrity::judge(script, &observations), answer.result)
+        }
+    }
+}
+
+/// Gate 4 where it was not run.
+fn not_answered(reason: GateReason) -> GateResult {
+    challenge_response::result(GateStatus::NotRun, vec![reason])
+}
+
+/// What the capture subject can do better.
+fn instructions(results: [&GateResult; 3]) -> Vec<Instruction> {
+    Instruction::for_reasons(&results.map(|result| result.reasons.as_slice()).concat())
 }
