@@ -17,6 +17,8 @@ const IDLE_MB: f64 = 250.0;
 const SOAK: &str = "COUNTERSIGN_SOAK";
 /// Most that the worker may gain per verification once it is warm: less than the smallest tensor.
 const GAIN_KB: f64 = 8.0;
+/// Verifications before the first look: every buffer has then been as large as it gets.
+const WARM: usize = 200;
 /// Callers at once.
 const CALLERS: usize = 4;
 
@@ -54,7 +56,7 @@ async fn a_worker_gains_no_memory_over_many_verifications() -> Result<()> {
     let faces = Arc::new(Faces::new(900, 90)?);
     let pids = [cluster.workers[0].pid(), cluster.gateway.pid()];
     let batch = (wanted / 10).max(10);
-    verify(&cluster, &tenant, &faces, batch * 2).await?;
+    verify(&cluster, &tenant, &faces, WARM).await?;
     let (mut points, mut done) = (Vec::new(), 0);
     let before = pids.map(|pid| descriptors(pid).unwrap_or(0));
     while done < wanted {
