@@ -24,7 +24,7 @@ pub(crate) enum Keys {
     Init {
         /// Directory to make; must not exist or be empty.
         dir: PathBuf,
-        /// Public base address of the deployment, such as https://verify.example.com; issuers are below it.
+        /// Public base address of the deployment, such as `https://verify.example.com`; issuers are below it.
         #[arg(long, value_name = "URL")]
         public_url: String,
     },
