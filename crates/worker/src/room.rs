@@ -191,6 +191,7 @@ mod tests {
             quality: pass(Gate::Quality),
             presentation_attack: pass(Gate::PresentationAttack),
             presentation_attack_score: None,
+            challenge_response: pass(Gate::ChallengeResponse),
             frame_consistency: frame_consistency.map(ComparisonScore::new),
             features: features.then(|| Features::new(&[0.5; 128]).unwrap()),
             per_frame: Vec::new(),
