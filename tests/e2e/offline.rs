@@ -58,7 +58,7 @@ impl Desk {
     }
 
     /// Runs `countersign receipt verify` without a network; a later argument of the same name wins.
-    fn verify(&self, token: &str, changed: &[(&str, &str)]) -> Result<(Option<i32>, String)> {
+    fn verify(&self, token: &str, changed: Changed<'_>) -> Result<(Option<i32>, String)> {
         let nonce = receipt::base64url(&support::caller::NONCE);
         let (jwks, root, action) = (self.public("test-jwks.json"), self.public("root.thumbprint"), self.action()?);
         let issuer = format!("{PUBLIC_URL}/test-receipts");
@@ -106,6 +106,9 @@ impl Desk {
     }
 }
 
+/// Arguments of the command that differ from what this relying party expects, or come on top.
+type Changed<'a> = &'a [(&'a str, &'a str)];
+
 const NO_NETWORK: [&str; 2] = ["--net", "--map-root-user"];
 
 /// The claims of an accepted receipt, signed by the ledger's key under its own key id.
@@ -137,7 +140,7 @@ async fn the_command_checks_a_receipt_without_a_network_and_says_why_it_refuses(
     let (live, live_iss) = (desk.public("jwks.json"), format!("{PUBLIC_URL}/receipts"));
     let (other_txn, other_commitment) = (format!("ch_{}", "0".repeat(32)), receipt::base64url(&[9; 32]));
     let other_root = receipt::base64url(&[7; 32]);
-    let cases: [(&str, &str, &[(&str, &str)]); 17] = [
+    let cases: [(&str, &str, Changed<'_>); 17] = [
         ("AUDIENCE", &desk.receipt, &[("--aud", "tn_00000000000000000000000000000000")]),
         ("EXPIRED", &desk.receipt, &[("--at", &late)]),
         ("NOT_YET_VALID", &desk.receipt, &[("--at", &early)]),
@@ -179,6 +182,14 @@ async fn a_signed_refusal_authorises_nothing_and_is_evidence() -> Result<()> {
     assert!(support::cluster::cli(&[&["receipt", "evidence", &desk.forged], &trust[..]].concat()).is_err());
     let shown = support::cluster::cli(&["receipt", "inspect", &desk.forged])?;
     assert!(shown.contains("\"vrd\": \"ACCEPT\""), "inspect shows what nobody checked: {shown}");
+
+    let (nonce, path) = (receipt::base64url(&support::caller::NONCE), desk.action()?);
+    let bound = ["--aud", &desk.scene.tenant.id, "--nonce", &nonce, "--action", &path, "--enrollment"];
+    let gates = ["--accept-not-run", "PRESENTATION_ATTACK", "--accept-not-run", "CHALLENGE_RESPONSE"];
+    let enrollment =
+        |token| support::cluster::cli(&[&["receipt", "verify", token], &trust[..], &bound, &gates].concat());
+    assert!(enrollment(&desk.enrollment)?.contains("verdict    ACCEPT"));
+    assert!(enrollment(&desk.receipt).is_err(), "a verification is no enrollment");
 
     let keys = desk.scene.receipt_keys()?;
     let action = support::expect::action()?;
