@@ -22,7 +22,10 @@ pub(crate) fn check(cluster: &Cluster, told: &Told, checks: &mut Checks) -> Resu
     for needles in &needles {
         found.extend(scan::files(&places, needles)?);
     }
-    checks.check("no byte of a frame in database, logs, temporary files, keys or shared memory", same("files", found, vec![]));
+    checks.check(
+        "no byte of a frame in database, logs, temporary files, keys or shared memory",
+        same("files", found, vec![]),
+    );
 
     let frame = &told.frames[0].image;
     let planted = [
