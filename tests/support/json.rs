@@ -82,6 +82,8 @@ impl Curl {
         let mut command = Command::new("curl");
         command.args(["--silent", "--show-error", "--max-time", "60", "--noproxy", "*", "--path-as-is"]);
         command.args([self.version, "--cacert", &self.ca, "--write-out", "\n%{http_code} %{http_version}"]);
+        // What is refused by its head is answered before the body is sent, as clients of large bodies do it (RFC 9110 §10.1.1).
+        command.args(["-H", "expect: 100-continue"]);
         if !self.credential.is_empty() {
             command.args(["-H", &format!("authorization: Bearer {}", self.credential)]);
         }
