@@ -3,7 +3,7 @@
 //! Owns the decision and its limits. Must never know: pixels. Invariants: the answer that a capture gives (a colour per light
 //! slot, a target per head step) is read by rules that do not look at the script's targets, so that the bound of
 //! [`crate::challenge::blind_guess_bound`] holds; what could not be measured is INCONCLUSIVE; a number that is not finite
-//! never passes; leaving frames out never helps.
+//! never passes.
 
 mod least_squares;
 mod light;

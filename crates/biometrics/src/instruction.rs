@@ -94,6 +94,7 @@ impl Instruction {
             GateReason::ChallengeHeadNotReached => Some(Self::FollowTargets),
             GateReason::ChallengeAmbientLight | GateReason::ChallengeLightUnclear => Some(Self::UseMotion),
             GateReason::ChallengeBackground => Some(Self::MoveBack),
+            GateReason::ChallengeUnmeasured => Some(Self::LessLight),
             GateReason::QualitySeveralFaces => Some(Self::OnePersonOnly),
             GateReason::QualityInterEyeDistance | GateReason::PresentationAttackNoView => Some(Self::MoveCloser),
             GateReason::QualityHeadPose => Some(Self::LookAtCamera),
@@ -109,7 +110,6 @@ impl Instruction {
             | GateReason::CaptureNoiseInconsistent
             | GateReason::CaptureFrozenBackground
             | GateReason::ChallengeNotBinding
-            | GateReason::ChallengeUnmeasured
             | GateReason::ChallengeLightMismatch
             | GateReason::ChallengeLightFlat
             | GateReason::ChallengeHeadMismatch

@@ -3,6 +3,9 @@
 //! Must never know: how it was measured, the script. Invariant: plain numbers; whoever decides over them checks that they are
 //! finite.
 
+#[cfg(test)]
+pub(crate) mod synthetic;
+
 use zeroize::Zeroizing;
 
 /// Linear light: red, green, blue, each 0 to 1.

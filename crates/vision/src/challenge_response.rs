@@ -10,18 +10,34 @@ use biometrics::observation::{Colour, FaceObservation, GRID_COLUMNS, GRID_ROWS};
 use std::sync::LazyLock;
 use zeroize::Zeroizing;
 
-/// Mesh points at the middle of each region, in the order of `Region::ALL`.
-const REGION_POINTS: [usize; 8] = [151, 50, 280, 195, 4, 199, 123, 352];
-/// Half the side of a region's square, in inter-eye distances; the sides of the face are seen at a slant.
-const REGION_HALF: [f32; 8] = [0.14, 0.14, 0.14, 0.08, 0.08, 0.10, 0.08, 0.08];
-/// Samples per side of a region's square.
+/// Mesh points at the corners of each region, in the order of `Region::ALL`: left and right above, right and left below as
+/// the picture shows them. The mesh follows the skin, so a region holds the same skin in every frame.
+const REGIONS: [[usize; 4]; 8] = [
+    [108, 337, 336, 107],
+    [117, 101, 205, 187],
+    [330, 346, 411, 425],
+    [196, 419, 275, 45],
+    [45, 275, 274, 44],
+    [201, 421, 396, 171],
+    [116, 117, 187, 147],
+    [346, 345, 376, 411],
+];
+/// Samples per side of a region.
 const REGION_SAMPLES: usize = 12;
-/// Levels outside which a pixel says little about light.
-const USABLE: std::ops::RangeInclusive<u8> = 3..=250;
-/// A region counts when at least this share of its samples is usable.
-const MIN_USABLE: f32 = 0.6;
+/// Levels from here on are clipped or nearly so. They stay in the mean, or a region would lose its brightest samples as
+/// light rises and seem to darken; the answer to light is then smaller, but not another.
+const CLIPPED: u8 = 250;
+/// A region counts when at least this share of its samples is not clipped.
+const MIN_USABLE: f32 = 0.5;
+/// ... and this share is inside the picture.
+const MIN_INSIDE: f32 = 0.6;
+/// Mean linear light of a channel from which it can be measured: 5 grey levels.
+const MIN_LIGHT: f32 = 0.0015;
 /// Every that many pixels a grid cell is sampled, in both directions. Odd, so as not to fall in step with 8x8 blocks.
 const GRID_STRIDE: usize = 5;
+/// A turn by this many degrees puts a region out of sight or at a slant too flat to measure: towards the subject's left the
+/// left cheek and side, and the other way round. In the order of `Region::ALL`.
+const LARGEST_TURN: [f32; 8] = [90.0, -12.0, 12.0, 90.0, 90.0, 90.0, -6.0, 6.0];
 /// Corners of the right and the left eye.
 const EYES: [[usize; 2]; 2] = [[33, 133], [362, 263]];
 
@@ -37,7 +53,11 @@ pub(crate) fn observe_face(face: &Face, pose: Pose, picture: &Picture) -> FaceOb
     let points = Zeroizing::new(points);
     let [right, left] = EYES.map(|[a, b]| [0, 1, 2].map(|i| (points[a][i] + points[b][i]) / 2.0));
     let inter_eye_px = (0..3).map(|i| (left[i] - right[i]) * (left[i] - right[i])).sum::<f32>().sqrt();
-    let region = |i: usize| mean_light(picture, face.points[REGION_POINTS[i]], REGION_HALF[i] * inter_eye_px);
+    let in_sight = |i: usize| pose.yaw * LARGEST_TURN[i].signum() <= LARGEST_TURN[i].abs();
+    let region = |i: usize| {
+        let measured = || mean_light(picture, REGIONS[i].map(|point| face.points[point]));
+        in_sight(i).then(measured).flatten()
+    };
     FaceObservation {
         regions: std::array::from_fn(region),
         yaw_deg: pose.yaw,
@@ -48,22 +68,27 @@ pub(crate) fn observe_face(face: &Face, pose: Pose, picture: &Picture) -> FaceOb
     }
 }
 
-/// Mean linear light of a square around a point; `None` where too much of it is clipped or outside.
-fn mean_light(picture: &Picture, centre: Point, half: f32) -> Option<Colour> {
+/// Mean linear light inside four corners; `None` where too much of it is clipped, dark or outside.
+fn mean_light(picture: &Picture, [a, b, c, d]: [Point; 4]) -> Option<Colour> {
     let table = &*LINEAR;
-    let (mut sum, mut usable) = ([0.0_f32; 3], 0_u32);
-    let place = |i: usize| ((i as f32 + 0.5) / REGION_SAMPLES as f32 * 2.0 - 1.0) * half;
-    for j in 0..REGION_SAMPLES {
-        for i in 0..REGION_SAMPLES {
-            let Some(pixel) = pixel_at(picture, centre.x + place(i), centre.y + place(j)) else { continue };
-            if pixel.iter().all(|level| USABLE.contains(level)) {
-                usable += 1;
-                sum.iter_mut().zip(pixel).for_each(|(total, level)| *total += table[usize::from(level)]);
-            }
+    let (mut sum, mut seen, mut usable) = ([0.0_f32; 3], 0_u32, 0_u32);
+    let part = |i: usize| (i as f32 + 0.5) / REGION_SAMPLES as f32;
+    let blend = |p: f32, q: f32, t: f32| p + (q - p) * t;
+    for down in (0..REGION_SAMPLES).map(part) {
+        let from = (blend(a.x, d.x, down), blend(a.y, d.y, down));
+        let to = (blend(b.x, c.x, down), blend(b.y, c.y, down));
+        for right in (0..REGION_SAMPLES).map(part) {
+            let (x, y) = (blend(from.0, to.0, right), blend(from.1, to.1, right));
+            let Some(pixel) = pixel_at(picture, x, y) else { continue };
+            seen += 1;
+            usable += u32::from(pixel.iter().all(|level| *level < CLIPPED));
+            sum.iter_mut().zip(pixel).for_each(|(total, level)| *total += table[usize::from(level)]);
         }
     }
-    let enough = usable as f32 >= MIN_USABLE * (REGION_SAMPLES * REGION_SAMPLES) as f32;
-    enough.then(|| sum.map(|total| total / usable as f32))
+    let all = (REGION_SAMPLES * REGION_SAMPLES) as f32;
+    let enough = seen as f32 >= MIN_INSIDE * all && usable as f32 >= MIN_USABLE * all;
+    let mean = sum.map(|total| total / seen.max(1) as f32);
+    (enough && mean.iter().all(|light| *light >= MIN_LIGHT)).then_some(mean)
 }
 
 fn pixel_at(picture: &Picture, x: f32, y: f32) -> Option<[u8; 3]> {
@@ -107,15 +132,22 @@ mod tests {
         picture
     }
 
+    fn square(x: f32, y: f32, side: f32) -> [Point; 4] {
+        [(0.0, 0.0), (side, 0.0), (side, side), (0.0, side)].map(|(dx, dy)| Point { x: x + dx, y: y + dy })
+    }
+
     #[test]
-    fn light_is_linear_and_clipped_regions_are_not_measured() {
+    fn light_is_linear_and_clipped_dark_or_outer_regions_are_not_measured() {
         let half = picture(64, 48, |_, _| [188, 188, 188]);
-        let light = mean_light(&half, Point { x: 30.0, y: 20.0 }, 5.0).unwrap();
+        let light = mean_light(&half, square(20.0, 20.0, 10.0)).unwrap();
         assert!(light.iter().all(|v| (v - 0.503).abs() < 0.002), "{light:?}");
-        let white = picture(64, 48, |_, _| [255, 100, 100]);
-        assert_eq!(mean_light(&white, Point { x: 30.0, y: 20.0 }, 5.0), None);
-        assert_eq!(mean_light(&half, Point { x: 0.0, y: 0.0 }, 5.0), None, "three quarters lie outside");
-        assert_eq!(mean_light(&half, Point { x: f32::NAN, y: 0.0 }, 5.0), None);
+        assert_eq!(mean_light(&picture(64, 48, |_, _| [255, 100, 100]), square(20.0, 20.0, 10.0)), None);
+        assert_eq!(mean_light(&picture(64, 48, |_, _| [100, 100, 2]), square(20.0, 20.0, 10.0)), None);
+        assert_eq!(mean_light(&half, square(-6.0, 20.0, 10.0)), None, "more than half lies outside");
+        assert_eq!(mean_light(&half, square(f32::NAN, 20.0, 10.0)), None);
+        let left_is_dark = picture(64, 48, |x, _| if x < 24 { [0; 3] } else { [188; 3] });
+        let mean = mean_light(&left_is_dark, square(20.0, 20.0, 10.0)).unwrap();
+        assert!((mean[0] - 0.503 * 0.6).abs() < 0.06, "{mean:?}");
     }
 
     #[test]

@@ -26,8 +26,8 @@ const MIN_CHANNEL_SHARE: f32 = 0.4;
 const MIN_CORRELATION: f32 = 0.75;
 /// Background response over the face's: a plane that holds both answers alike, a room behind a head answers little.
 const MAX_BACKGROUND_SHARE: f32 = 0.6;
-/// Regions that must correlate with the script, each on its own.
-const MIN_REGIONS: usize = 5;
+/// Regions that must be measured, and correlate with the script each on its own. The cheeks of a turned head are not seen.
+const MIN_REGIONS: usize = 4;
 /// Correlation of one region.
 const MIN_REGION_CORRELATION: f32 = 0.55;
 /// Cells count as background when they are this many inter-eye distances beside or above the middle of the eyes, beyond
@@ -38,8 +38,11 @@ const ABOVE: f32 = 2.5;
 const BELOW: f32 = 1.6;
 /// Background cells needed.
 const MIN_CELLS: usize = 6;
-/// Linear light outside which a cell says little.
-const MEASURABLE: std::ops::RangeInclusive<f32> = 0.002..=0.9;
+/// Deviation of the regions' responses over their mean. Light from a screen falls on a head at as many angles as it has
+/// normals; on paper, and where software tints a picture, every region answers alike.
+const MIN_SPREAD: f32 = 0.07;
+/// Linear light outside which a cell or region says little.
+const MEASURABLE: std::ops::RangeInclusive<f32> = 0.002..=0.95;
 
 /// Figures behind the light part's decision.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,12 +51,18 @@ pub struct LightFigures {
     pub wrong: usize,
     /// Slots not read.
     pub unread: usize,
+    /// Per slot, the screen's share of the light on the face by channel, each channel in parts of its largest.
+    pub seen: Vec<Option<Colour>>,
     /// Screen share of the light on the face, median over slots.
     pub amplitude: f32,
     /// Correlation with the script.
     pub correlation: f32,
-    /// Background response over the face's own.
+    /// Background response over the face's own; 0 where the background is too dark to answer.
     pub background_share: f32,
+    /// Whether the background is too dark to be measured.
+    pub dark: bool,
+    /// Deviation of the regions' responses over their mean.
+    pub spread: f32,
     /// Each region's correlation with the script, in the order of [`Region::ALL`]; `None` where it was not measured.
     pub region_correlation: [Option<f32>; 8],
     /// Each region's response relative to their mean.
@@ -68,21 +77,25 @@ enum Shown {
     Mixed,
 }
 
-/// Logarithms of the light of one frame: regions, then background cells.
+/// Logarithms of the light of one frame.
 struct Reading {
     offset_ms: f32,
     regions: [Option<Colour>; 8],
+    /// Background cells that can be measured.
     cells: Vec<Option<Colour>>,
+    /// Background cells that are too dark to be.
+    dark: usize,
 }
 
 /// Changes of one slot against ambient light, as logarithms of ratios.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 struct Change {
     /// Of each region, background divided out.
     regions: [Option<Colour>; 8],
     /// Median of the regions.
     face: Colour,
-    background: Colour,
+    /// `None` where it is too dark to be measured.
+    background: Option<Colour>,
 }
 
 /// Judges the light part and adds its reasons. `None` where nothing could be read.
@@ -112,7 +125,12 @@ pub(super) fn judge(
     } else if figures.wrong + figures.unread > LIGHT_ERRORS || !answered {
         reasons.push(GateReason::ChallengeLightUnclear);
     }
-    if flat || !figures.background_share.is_finite() {
+    // Without a background to compare with, light alone does not tell a head from a picture: motion has to.
+    if figures.dark && script.head_steps().next().is_none() {
+        reasons.push(GateReason::ChallengeBackground);
+    }
+    let flat = flat || figures.spread < MIN_SPREAD;
+    if flat || !figures.background_share.is_finite() || !figures.spread.is_finite() {
         reasons.push(GateReason::ChallengeLightFlat);
     }
     Some(figures)
@@ -141,13 +159,18 @@ fn changes(
         return Err(GateReason::ChallengeFramesMissing);
     }
     let change = |frames: &Vec<&FrameObservation>| {
-        let now = mean(&frames.iter().map(|frame| reading(frame)).collect::<Vec<_>>())?;
+        let readings: Vec<Reading> = frames.iter().map(|frame| reading(frame)).collect();
+        let Some(now) = mean(&readings) else { return Err(GateReason::ChallengeFramesMissing) };
         change(&now, &ambient(&before, after.as_ref(), now.offset_ms))
     };
-    let changes: Vec<Option<Change>> = lit.iter().map(change).collect();
-    // Frames are there, but their background is not.
-    let bare = changes.iter().zip(&lit).filter(|(change, frames)| change.is_none() && !frames.is_empty()).count();
-    if bare > LIGHT_ERRORS { Err(GateReason::ChallengeBackground) } else { Ok(changes) }
+    let changes: Vec<_> = lit.iter().map(change).collect();
+    let faults = |reason| changes.iter().filter(|change| **change == Err(reason)).count();
+    for reason in [GateReason::ChallengeBackground, GateReason::ChallengeUnmeasured] {
+        if faults(reason) > LIGHT_ERRORS {
+            return Err(reason);
+        }
+    }
+    Ok(changes.into_iter().map(Result::ok).collect())
 }
 
 fn shown(script: &CaptureScript, offset_ms: u32) -> Shown {
@@ -170,7 +193,13 @@ fn reading(frame: &FrameObservation) -> Reading {
     let regions = frame.face.as_ref().map_or([None; 8], |face| face.regions.map(|light| light.and_then(logarithm)));
     let far = |at: usize| frame.face.as_ref().is_some_and(|face| is_far(frame, face, at));
     let cell = |(at, light): (usize, &Colour)| if far(at) { logarithm(*light) } else { None };
-    Reading { offset_ms: frame.offset_ms as f32, regions, cells: frame.grid.iter().enumerate().map(cell).collect() }
+    let is_dark = |(at, light): &(usize, &Colour)| far(*at) && light.iter().any(|v| v < MEASURABLE.start());
+    Reading {
+        offset_ms: frame.offset_ms as f32,
+        regions,
+        cells: frame.grid.iter().enumerate().map(cell).collect(),
+        dark: frame.grid.iter().enumerate().filter(is_dark).count(),
+    }
 }
 
 /// Whether a grid cell lies clear of head and shoulders.
@@ -189,9 +218,11 @@ fn combine(a: Option<Colour>, b: Option<Colour>, f: impl Fn(f32, f32) -> f32) ->
 /// The mean of readings of the same light; what one of them lacks is lacking.
 fn mean(readings: &[Reading]) -> Option<Reading> {
     let (first, rest) = readings.split_first()?;
-    let mut sum = Reading { offset_ms: first.offset_ms, regions: first.regions, cells: first.cells.clone() };
+    let mut sum =
+        Reading { offset_ms: first.offset_ms, regions: first.regions, cells: first.cells.clone(), dark: first.dark };
     for other in rest {
         sum.offset_ms += other.offset_ms;
+        sum.dark = sum.dark.min(other.dark);
         sum.regions = std::array::from_fn(|i| combine(sum.regions[i], other.regions[i], |a, b| a + b));
         sum.cells = sum.cells.iter().zip(&other.cells).map(|(a, b)| combine(*a, *b, |a, b| a + b)).collect();
     }
@@ -201,13 +232,14 @@ fn mean(readings: &[Reading]) -> Option<Reading> {
         offset_ms: sum.offset_ms / n,
         regions: sum.regions.map(share),
         cells: sum.cells.into_iter().map(share).collect(),
+        dark: sum.dark,
     })
 }
 
 /// Ambient light at a time, between what was measured before and after the light steps.
 fn ambient(before: &Reading, after: Option<&Reading>, ms: f32) -> Reading {
     let Some(after) = after else {
-        return Reading { offset_ms: ms, regions: before.regions, cells: before.cells.clone() };
+        return Reading { offset_ms: ms, regions: before.regions, cells: before.cells.clone(), dark: before.dark };
     };
     let part = ((ms - before.offset_ms) / (after.offset_ms - before.offset_ms)).clamp(0.0, 1.0);
     let between = |a, b| combine(a, b, |a, b| a + (b - a) * part);
@@ -215,19 +247,25 @@ fn ambient(before: &Reading, after: Option<&Reading>, ms: f32) -> Reading {
         offset_ms: ms,
         regions: std::array::from_fn(|i| between(before.regions[i], after.regions[i])),
         cells: before.cells.iter().zip(&after.cells).map(|(a, b)| between(*a, *b)).collect(),
+        dark: before.dark.min(after.dark),
     }
 }
 
-fn change(now: &Reading, ambient: &Reading) -> Option<Change> {
+fn change(now: &Reading, ambient: &Reading) -> Result<Change, GateReason> {
     let less = |a, b| combine(a, b, |a, b| a - b);
     let cells: Vec<Colour> = now.cells.iter().zip(&ambient.cells).filter_map(|(a, b)| less(*a, *b)).collect();
-    if cells.len() < MIN_CELLS {
-        return None;
-    }
-    let background = median(&cells);
-    let regions = std::array::from_fn(|i| less(less(now.regions[i], ambient.regions[i]), Some(background)));
+    let background = match cells.len() {
+        MIN_CELLS.. => Some(median(&cells)),
+        _ if now.dark >= MIN_CELLS && ambient.dark >= MIN_CELLS => None,
+        _ => return Err(GateReason::ChallengeBackground),
+    };
+    let still = Some(background.unwrap_or_default());
+    let regions = std::array::from_fn(|i| less(less(now.regions[i], ambient.regions[i]), still));
     let seen: Vec<Colour> = regions.iter().copied().flatten().collect();
-    (seen.len() >= MIN_REGIONS).then(|| Change { regions, face: median(&seen), background })
+    if seen.len() < MIN_REGIONS {
+        return Err(GateReason::ChallengeUnmeasured);
+    }
+    Ok(Change { regions, face: median(&seen), background })
 }
 
 fn median(colours: &[Colour]) -> Colour {
@@ -319,8 +357,11 @@ fn figures(expected: &[Colour], changes: &[Option<Change>]) -> LightFigures {
     };
     let regions: [Option<(f32, f32)>; 8] = std::array::from_fn(of_region);
     let slopes = regions.iter().flatten().map(|(_, slope)| slope);
-    let typical = slopes.clone().sum::<f32>() / slopes.count().max(1) as f32;
-    let whole = |change: &Change| [0, 1, 2].map(|i| change.face[i] + change.background[i]);
+    let typical = slopes.clone().sum::<f32>() / slopes.clone().count().max(1) as f32;
+    let background = |change: &Change| change.background.unwrap_or_default();
+    let whole = |change: &Change| [0, 1, 2].map(|i| change.face[i] + background(change)[i]);
+    let gains: Vec<f32> = slopes.clone().map(|slope| slope / typical).collect();
+    let variance = gains.iter().map(|gain| (gain - 1.0).powi(2)).sum::<f32>() / gains.len().max(1) as f32;
     let slope = |f: &dyn Fn(&Change) -> Colour| {
         agreement(expected, &changes.iter().map(|c| c.as_ref().map(f)).collect::<Vec<_>>()).1
     };
@@ -329,7 +370,10 @@ fn figures(expected: &[Colour], changes: &[Option<Change>]) -> LightFigures {
         unread,
         amplitude,
         correlation: agreement(expected, &seen).0,
-        background_share: slope(&|c| c.background) / slope(&whole).max(f32::MIN_POSITIVE),
+        seen,
+        background_share: slope(&background) / slope(&whole).max(f32::MIN_POSITIVE),
+        dark: changes.iter().flatten().filter(|change| change.background.is_none()).count() > LIGHT_ERRORS,
+        spread: variance.sqrt(),
         region_correlation: regions.map(|r| r.map(|(correlation, _)| correlation)),
         region_gain: regions.map(|r| r.map(|(_, slope)| slope / typical)),
     }
