@@ -9,7 +9,7 @@ use crate::{
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
 };
 
@@ -69,7 +69,12 @@ fn peers(tool: Tool) -> Result<Option<Tool>> {
     if !reference.is_dir() {
         return Ok(None);
     }
-    let python = Python::find()?.install("tests/parity/requirements.txt", "parity")?;
+    let mut python = Python::find()?.install("tests/parity/requirements.txt", "parity")?.into_os_string();
+    // `face_recognition` needs dlib, a quarter of an hour of compiling: taken where the caller has built it.
+    if let Some(folder) = env::var_os("COUNTERSIGN_PEER_PACKAGES") {
+        python.push(":");
+        python.push(folder);
+    }
     // The peers take the models from one folder by the names the reference gives them.
     let models = places::target().join("bench-models");
     gather(&models)?;
