@@ -30,7 +30,9 @@ fn javascript(python: &Python) -> Result<()> {
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(());
     }
+    // The system's certificate authorities, as pip and cargo use them: Node brings a list of its own.
     Tool::new(wheel.join("bin/node"))
+        .arg("--use-system-ca")
         .arg(wheel.join("lib/node_modules/npm/bin/npm-cli.js"))
         .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"])
         .arg(&place)
