@@ -34,7 +34,7 @@ impl Default for World {
         Self {
             screen: 0.25,
             wall: 0.1,
-            relief: 0.4,
+            relief: 0.6,
             lag_ms: 90,
             ambient: [1.1, 1.0, 0.85],
             drift: 0.03,
