@@ -61,7 +61,7 @@ pub struct LightFigures {
     pub dark: bool,
     /// Deviation of the regions' responses over their mean.
     pub spread: f32,
-    /// Each region's correlation with the script, in the order of [`Region::ALL`]; `None` where it was not measured.
+    /// Each region's correlation with the script, in the order of [`crate::observation::Region::ALL`]; `None` where it was not measured.
     pub region_correlation: [Option<f32>; 8],
     /// Each region's response relative to their mean.
     pub region_gain: [Option<f32>; 8],
