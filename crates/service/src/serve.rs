@@ -6,6 +6,7 @@
 mod activity;
 mod connection;
 mod limits;
+mod lingering;
 #[cfg(test)]
 mod tests;
 

@@ -1,6 +1,6 @@
 //! One connection from TCP to its end.
 
-use super::{ServeLimits, activity::Activity};
+use super::{ServeLimits, activity::Activity, lingering::Lingering};
 use crate::tls::PeerNames;
 use axum::{Router, body::Body, extract::ConnectInfo};
 use http::{Request, Response};
@@ -95,7 +95,7 @@ impl Connection {
         let activity = Activity::default();
         let (router, counted) = (self.router, activity.clone());
         let service = service_fn(move |request| answer(router.clone(), request, peer.clone(), counted.clone()));
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(Lingering::new(stream)), service));
         let mut idle = pin!(activity.idle(self.limits.header(), self.limits.idle()));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,

@@ -45,7 +45,9 @@ async fn run(tls: Option<&tls::ServerTls>, limits: ServeLimits) -> Running {
         count.fetch_add(1, Ordering::SeqCst);
         next.run(request)
     });
-    let router = Router::new().route("/who", get(who)).route("/slow", get(slow)).layer(counted);
+    let unread = axum::routing::post(async || "not read");
+    let router =
+        Router::new().route("/who", get(who)).route("/slow", get(slow)).route("/unread", unread).layer(counted);
     let shutdown = CancellationToken::new();
     let listening = Listening { listener, tls: tls.map(|tls| tls::server_config(tls).unwrap()), limits };
     let ended = tokio::spawn(serve(listening, router, shutdown.clone()));
@@ -120,4 +122,20 @@ async fn a_header_over_the_limit_is_refused() {
     let answer = running.plain(request.as_bytes()).await;
     assert!(!answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
     assert_eq!(running.reached(), 0);
+}
+
+#[tokio::test]
+async fn who_is_answered_in_the_middle_of_an_upload_still_reads_the_answer() {
+    let running = run(None, ServeLimits::default()).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    let length = 8 << 20;
+    let head = format!("POST /unread HTTP/1.1\r\nhost: worker\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    while running.reached() == 0 {
+        tokio::task::yield_now().await;
+    }
+    stream.write_all(&vec![7; length]).await.expect("the server reads on");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("the answer comes before the end");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("not read"), "{answer}");
 }
