@@ -149,12 +149,13 @@ fn word(bytes: &[u8]) -> u64 {
 
 /// Two pixels above two pixels, each pair in the low six bytes of a word, blended by position between them in 64ths.
 ///
-/// First downwards, three channels at once in lanes of 16 bits, then across. No lane can overflow.
+/// First downwards, three channels at once in lanes of 16 bits, then across. No lane can overflow in the end; what a
+/// negative difference borrows on the way from the lane above, the sum gives back.
 #[inline]
 fn blend((upper, lower): (u64, u64), (right, down): (u64, u64)) -> [u8; 3] {
     const LANES: u64 = 0x00ff_00ff_00ff;
     const LANE: u64 = 0xffff;
-    let mix = |a: u64, b: u64, part: u64| a.wrapping_mul(ONE.wrapping_sub(part)).wrapping_add(b.wrapping_mul(part));
+    let mix = |a: u64, b: u64, part: u64| (a << BITS).wrapping_add(b.wrapping_sub(a).wrapping_mul(part));
     let even = mix(upper & LANES, lower & LANES, down);
     let odd = mix(upper >> 8 & LANES, lower >> 8 & LANES, down);
     let red = mix(even & LANE, odd >> 16 & LANE, right);
