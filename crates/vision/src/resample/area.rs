@@ -9,7 +9,7 @@ const ONE: u16 = 256;
 /// What sums begin with, a 65536th of a grey level: [`nearest`] takes halves to even, but they are to go up.
 const TIE: f32 = 1.0 / 65536.0;
 /// Channels of a source row that are summed at a time, in registers.
-const BLOCK: usize = 48;
+const BLOCK: usize = 64;
 
 /// Which part of a reduced picture is wanted. New pixel (i, j) covers `step` source pixels from `i * step.0`, `j * step.1`.
 #[derive(Debug, Clone, Copy)]
@@ -33,8 +33,8 @@ pub(crate) struct Reducer {
     line: Vec<f32>,
     /// First source column of each new column.
     firsts: Vec<usize>,
-    /// Weights of the `taps` source columns from there on, in 256ths of a 256th.
-    across: Vec<f32>,
+    /// Weights of the `taps` source columns from there on, in 256ths of a 256th, each once for every lane.
+    across: Vec<[f32; 4]>,
     taps: usize,
     /// Weights of one new pixel along one axis.
     weights: Vec<u16>,
@@ -75,7 +75,7 @@ impl Reducer {
             self.firsts.push(cover(i, grid.step.0, columns, &mut self.weights));
             self.weights.resize(self.taps, 0);
             let unit = f32::from(ONE) * f32::from(ONE);
-            self.across.extend(self.weights.iter().map(|&weight| f32::from(weight) / unit));
+            self.across.extend(self.weights.iter().map(|&weight| [f32::from(weight) / unit; 4]));
         }
     }
 
@@ -115,9 +115,10 @@ impl Reducer {
             for (group, weights) in weights.as_chunks::<N>().0.iter().enumerate() {
                 let at = (first - left + group * N) * 3;
                 let covered = &self.row[at..at + N * 3 + 1];
-                for (k, &weight) in weights.iter().enumerate() {
+                for (k, weight) in weights.iter().enumerate() {
                     let colour = &covered[k * 3..k * 3 + 4];
-                    sum.iter_mut().zip(colour).for_each(|(total, &value)| *total += weight * value);
+                    let lanes = weight.iter().zip(colour);
+                    sum.iter_mut().zip(lanes).for_each(|(total, (weight, value))| *total += weight * value);
                 }
             }
             self.line[i * 3..i * 3 + 4].copy_from_slice(&sum);
