@@ -4,6 +4,7 @@
 mod bad_calls;
 mod bad_frames;
 mod bad_starts;
+mod challenge;
 mod crash;
 mod credentials;
 mod deadlines;

@@ -5,6 +5,7 @@
 
 use crate::{caller::Tenant, places};
 use anyhow::{Context, Result, bail, ensure};
+use biometrics::Policy;
 use std::{
     fs,
     io::{Read, Write},
@@ -186,12 +187,23 @@ impl Cluster {
         self.workers[number] = spawn_worker(self.folder.path(), &self.options, number)?;
         Ok(())
     }
-    /// Makes a tenant and an API key of it, as an operator would. A test tenant's policy lets gates 3 and 4 be NOT_RUN.
+    /// Makes a test tenant with a policy of its own and an API key of it, as an operator would.
+    ///
+    /// # Errors
+    /// Where the gateway's command fails.
+    pub fn make_tenant_under(&self, name: &str, policy: &Policy) -> Result<Tenant> {
+        let path = self.folder().join(format!("{name}-policy.json"));
+        fs::write(&path, serde_json::to_vec(policy)?)?;
+        self.register(name, &["--test", "--policy", &text(&path)])
+    }
+    /// Makes a tenant and an API key of it, as an operator would. A test tenant's policy goes without gates 3 and 4.
     ///
     /// # Errors
     /// Where the gateway's command fails.
     pub fn make_tenant(&self, name: &str, test: bool) -> Result<Tenant> {
-        let kind: &[&str] = if test { &["--test"] } else { &[] };
+        self.register(name, if test { &["--test"] } else { &[] })
+    }
+    fn register(&self, name: &str, kind: &[&str]) -> Result<Tenant> {
         let id = self.gateway_command(&[&["tenant", "create", "--name", name], kind].concat())?.trim().to_owned();
         let api_key = self.gateway_command(&["key", "create", "--tenant", &id])?.trim().to_owned();
         let key_id = api_key.split('_').nth(2).context("an API key has three underscores")?.to_owned();

@@ -9,7 +9,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 use wire::v1::{self, Gate, GateStatus, Verdict};
 
-/// Gates that this release does not run; a relying party names them to accept a test tenant's receipts.
+/// Gates that the default policy of test tenants goes without; a relying party names them to accept such receipts.
 pub const NOT_RUN: [biometrics::Gate; 2] = [biometrics::Gate::PresentationAttack, biometrics::Gate::ChallengeResponse];
 
 /// A verdict and, for a refusal, the first gate that did not pass: gate, status, reasons.
@@ -17,6 +17,10 @@ pub const NOT_RUN: [biometrics::Gate; 2] = [biometrics::Gate::PresentationAttack
 pub enum Decision {
     /// ACCEPT with gates 1, 2 and 5 PASS and the others NOT_RUN.
     Accept,
+    /// ACCEPT with all but gate 3 PASS and that one NOT_RUN.
+    AcceptAnswer,
+    /// ACCEPT with all five PASS.
+    AcceptAll,
     /// REFUSE.
     Refuse(Gate, GateStatus, Vec<String>),
 }
@@ -63,6 +67,8 @@ impl Decision {
         let stopped = gates.iter().find(|gate| matches!(gate.status(), Fail | Inconclusive));
         match (verdict, stopped) {
             (Verdict::Accept, None) if statuses == [Pass, Pass, NotRun, NotRun, Pass] => Ok(Self::Accept),
+            (Verdict::Accept, None) if statuses == [Pass, Pass, NotRun, Pass, Pass] => Ok(Self::AcceptAnswer),
+            (Verdict::Accept, None) if statuses == [Pass; 5] => Ok(Self::AcceptAll),
             (Verdict::Refuse, Some(gate)) => Ok(Self::Refuse(gate.gate(), gate.status(), gate.reasons.clone())),
             _ => bail!("verdict {verdict:?} with {statuses:?}"),
         }

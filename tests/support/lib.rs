@@ -10,6 +10,7 @@ pub mod damage;
 pub mod expect;
 pub mod json;
 pub mod load;
+pub mod performer;
 pub mod places;
 pub mod scan;
 pub mod scene;

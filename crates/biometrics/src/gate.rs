@@ -115,8 +115,8 @@ pub enum GateReason {
     ChallengeHeadMismatch,
     /// The face moves as a plane.
     ChallengePlanarMotion,
-    /// The gate is not part of this release.
-    NotImplemented,
+    /// The policy goes without this gate.
+    NotRequired,
     /// The pack has no model for this gate.
     NoModel,
     /// An earlier gate did not pass, so this one was not run.

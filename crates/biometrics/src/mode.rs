@@ -25,12 +25,3 @@ pub enum CaptureMode {
     /// Both.
     LightAndMotion,
 }
-
-impl CaptureMode {
-    /// Probability that a capture made without knowing the script answers it. `Passive` binds nothing: 1.
-    /// The other modes get their bound with the challenge (their issue); until then they claim nothing either.
-    #[must_use]
-    pub const fn blind_guess_bound(self) -> f64 {
-        1.0
-    }
-}

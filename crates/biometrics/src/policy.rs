@@ -1,7 +1,7 @@
 //! What a tenant's verifications require.
 //!
 //! Must never know: where a policy is kept. Invariant: a policy that passed [`Policy::check`] for production requires every
-//! gate; fewer gates exist only under a test issuer.
+//! gate and a capture that performs something; less exists only under a test issuer.
 
 use crate::{gate::Gate, mode::CaptureMode};
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ pub struct Policy {
     /// How long a receipt may be used, in seconds: 1 to 600.
     #[serde(default = "defaults::receipt_ttl_seconds")]
     pub receipt_ttl_seconds: u32,
-    /// Mode of challenges that name none.
+    /// Mode of challenges that name none; one that [`Policy::allows`].
     #[serde(default = "defaults::mode")]
     pub default_mode: CaptureMode,
     /// Whether PNG frames are taken beside JPEG; refused until a release decodes them.
@@ -57,7 +57,7 @@ mod defaults {
         120
     }
     pub(super) const fn mode() -> CaptureMode {
-        CaptureMode::Passive
+        CaptureMode::LightAndMotion
     }
 }
 
@@ -85,6 +85,9 @@ pub enum PolicyError {
     /// `receipt_ttl_seconds` is out of range.
     #[error("receipt_ttl_seconds must be 1 to 600")]
     ReceiptTtl,
+    /// `default_mode` performs nothing, but an answer to the challenge is required.
+    #[error("default_mode cannot be PASSIVE where CHALLENGE_RESPONSE is required")]
+    Mode,
     /// PNG is asked for, which this release does not decode.
     #[error("allow_png must be false: this release decodes JPEG alone")]
     Png,
@@ -101,6 +104,7 @@ impl PolicyError {
             Self::MaxAttempts => "max_attempts",
             Self::MinInterEye => "min_inter_eye_px",
             Self::ReceiptTtl => "receipt_ttl_seconds",
+            Self::Mode => "default_mode",
             Self::Png => "allow_png",
         }
     }
@@ -122,15 +126,23 @@ impl Policy {
         }
     }
 
-    /// A policy for a test issuer that goes without the gates which have no method yet (3 and 4).
+    /// A policy for a test issuer that goes without gates 3 and 4: a capture performs nothing, for trying out an integration
+    /// with pictures at hand.
     #[must_use]
     pub fn testing() -> Self {
         Self {
             version: "testing-1".to_owned(),
             required_gates: vec![Gate::CaptureIntegrity, Gate::Quality, Gate::Comparison],
             fmr: 1e-3,
+            default_mode: CaptureMode::Passive,
             ..Self::production()
         }
+    }
+
+    /// Whether a challenge may ask for this mode: one that performs nothing leaves gate 4 nothing to judge.
+    #[must_use]
+    pub fn allows(&self, mode: CaptureMode) -> bool {
+        mode != CaptureMode::Passive || !self.required_gates.contains(&Gate::ChallengeResponse)
     }
 
     /// Checks every field; `test` says whether the tenant's receipts come from a test issuer.
@@ -160,6 +172,9 @@ impl Policy {
         }
         if !RECEIPT_TTL_SECONDS.contains(&self.receipt_ttl_seconds) {
             return Err(PolicyError::ReceiptTtl);
+        }
+        if !self.allows(self.default_mode) {
+            return Err(PolicyError::Mode);
         }
         if self.allow_png {
             return Err(PolicyError::Png);
@@ -203,6 +218,7 @@ mod tests {
             (Policy { max_attempts: 0, ..base() }, "max_attempts"),
             (Policy { min_inter_eye_px: 29, ..base() }, "min_inter_eye_px"),
             (Policy { receipt_ttl_seconds: 601, ..base() }, "receipt_ttl_seconds"),
+            (Policy { default_mode: CaptureMode::Passive, ..base() }, "default_mode"),
             (Policy { allow_png: true, ..base() }, "allow_png"),
         ];
         for (policy, field) in bad {

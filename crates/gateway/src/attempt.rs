@@ -11,7 +11,7 @@ use crate::{
     inference::Answered,
     measure, random,
 };
-use biometrics::{CaptureMode, GateResult, Jti, Purpose, Verdict, decide, strikes};
+use biometrics::{GateResult, Jti, Purpose, Verdict, decide, strikes};
 use std::{
     sync::{
         Arc,
@@ -20,8 +20,8 @@ use std::{
     time::Duration,
 };
 use store::{
-    AuditBody, LiveReceipt, OpenAttempt, OpenRefused, OpenResult, Opened, RecordOutcome, RecordResult, ReleaseResult,
-    SealedRow, StoreError,
+    AuditBody, ChallengeRow, LiveReceipt, OpenAttempt, OpenRefused, OpenResult, Opened, RecordOutcome, RecordResult,
+    ReleaseResult, SealedRow, StoreError,
 };
 use wire::{Reason, convert, frames, v1};
 
@@ -38,8 +38,8 @@ pub(crate) struct Settled {
     pub(crate) attempt: u32,
     /// How many more the challenge allows.
     pub(crate) attempts_left: u32,
-    /// What its capture performed.
-    pub(crate) mode: CaptureMode,
+    /// What it answered.
+    pub(crate) challenge: ChallengeRow,
     /// The reference that was made.
     pub(crate) reference: Option<SealedRow>,
 }
@@ -156,7 +156,7 @@ impl Gateway {
                     verdict,
                     attempt: recorded.attempt,
                     attempts_left: recorded.attempts_left,
-                    mode: opened.challenge.mode,
+                    challenge: opened.challenge,
                     reference,
                 })
             }

@@ -10,7 +10,7 @@ use crate::{
     gateway::Gateway,
     random,
 };
-use biometrics::{CaptureMode, Policy, Purpose};
+use biometrics::{CaptureScript, Policy, Purpose, ScriptInputs};
 use receipt::Action;
 use ring::digest::{Context, SHA256};
 use std::ops::RangeInclusive;
@@ -25,8 +25,6 @@ const DEFAULT_TTL_S: u32 = 120;
 const MAX_TTL_S: u32 = 300;
 /// Longest idempotency key, in bytes.
 const MAX_KEY_BYTES: usize = 64;
-/// Frames that a capture without a script should hold.
-const PASSIVE_FRAMES: u32 = 4;
 
 impl Gateway {
     /// Opens a challenge. Tenant credential only.
@@ -61,20 +59,17 @@ impl Gateway {
             expires_at: Some(convert::timestamp(row.expires_at_ms)),
             capture_token: scope.token(&self.credentials.capture),
             display: Some(v1::Display { text: receipt::display_text(action), sha256: row.display_sha256.to_vec() }),
-            script: Some(script(row.mode, 1)),
+            script: Some(script(row, 1)),
             max_attempts: row.max_attempts,
         }
     }
 }
 
-/// What the capture of one attempt has to perform. `PASSIVE` performs nothing; the other modes are refused at creation.
-pub(crate) fn script(mode: CaptureMode, attempt: u32) -> v1::CaptureScript {
-    v1::CaptureScript {
-        mode: convert::capture_mode_to_wire(mode).into(),
-        attempt,
-        steps: Vec::new(),
-        frames: PASSIVE_FRAMES,
-    }
+/// What the capture of one attempt has to perform. The worker derives the same again and judges by its own.
+pub(crate) fn script(row: &ChallengeRow, attempt: u32) -> v1::CaptureScript {
+    let ChallengeRow { tenant, mode, .. } = *row;
+    let inputs = ScriptInputs { nonce: &row.rp_nonce, tenant, action_sha256: &row.action_sha256, mode, attempt };
+    convert::script_to_wire(&CaptureScript::derive(&inputs))
 }
 
 /// The challenge that a request asks for, every field checked.
@@ -88,7 +83,7 @@ fn asked(
     let ttl_s = if request.ttl_seconds == 0 { DEFAULT_TTL_S } else { request.ttl_seconds };
     refuse_if(request.replace && purpose != Purpose::Enroll, "replace")?;
     refuse_if(!NONCE_BYTES.contains(&request.rp_nonce.len()), "rp_nonce")?;
-    refuse_if(mode != CaptureMode::Passive, "mode")?;
+    refuse_if(!policy.allows(mode), "mode")?;
     refuse_if(request.possession.is_some(), "possession")?;
     refuse_if(ttl_s > MAX_TTL_S, "ttl_seconds")?;
     refuse_if(request.idempotency_key.len() > MAX_KEY_BYTES, "idempotency_key")?;

@@ -56,7 +56,7 @@ pub(crate) enum TenantCommand {
         /// What operators call it.
         #[arg(long)]
         name: String,
-        /// A test tenant: `cs_test_` keys, receipts of the test issuer, gates 3 and 4 not required.
+        /// A test tenant: `cs_test_` keys, receipts of the test issuer; by default gates 3 and 4 are not required.
         #[arg(long)]
         test: bool,
         /// Policy as a JSON file; by default every gate, or those of a test tenant.

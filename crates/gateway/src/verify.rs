@@ -41,6 +41,6 @@ pub(crate) fn next(settled: &Settled) -> v1::Next {
         directive: directive.into(),
         instructions: settled.decision.instructions.clone(),
         attempts_left: settled.attempts_left,
-        script: (directive == v1::Directive::Retry).then(|| script(settled.mode, settled.attempt + 1)),
+        script: (directive == v1::Directive::Retry).then(|| script(&settled.challenge, settled.attempt + 1)),
     }
 }

@@ -18,6 +18,8 @@ pub struct ExamineOptions {
     /// Inter-eye distance below which quality is INCONCLUSIVE, in pixels; the hard floor of
     /// [`crate::MIN_INTER_EYE_PX`] holds whatever is asked.
     pub min_inter_eye_px: u32,
+    /// Whether gate 3 is run, where the engine has detectors.
+    pub presentation_attack: bool,
 }
 
 /// A point in the picture, in pixels, origin at the centre of the upper left pixel.
@@ -143,8 +145,8 @@ pub struct Evidence {
     pub integrity: GateResult,
     /// Gate 2: the quality envelope.
     pub quality: GateResult,
-    /// Gate 3: the presentation attack detectors over a few chosen frames. NOT_RUN without detectors
-    /// ([`crate::Engine::with_presentation_attack`]) and where gate 1 or 2 did not pass.
+    /// Gate 3: the presentation attack detectors over a few chosen frames. NOT_RUN where it is not asked for, without
+    /// detectors ([`crate::Engine::with_presentation_attack`]) and where gate 1 or 2 did not pass.
     pub presentation_attack: GateResult,
     /// What gate 3 compared with its threshold: fused log-odds of a bona fide presentation; `None` where it did not judge.
     pub presentation_attack_score: Option<f32>,
@@ -160,6 +162,14 @@ pub struct Evidence {
     pub per_frame: Vec<FrameEvidence>,
     /// What the capture subject can do better, without repeats.
     pub instructions: Vec<Instruction>,
+}
+
+impl Evidence {
+    /// What gates 1 to 4 found, in order.
+    #[must_use]
+    pub fn gates(&self) -> [GateResult; 4] {
+        [&self.integrity, &self.quality, &self.presentation_attack, &self.challenge_response].map(Clone::clone)
+    }
 }
 
 /// Builds a result of one of this crate's gates.

@@ -143,7 +143,7 @@ mod tests {
             },
         };
         let mut evidence = FrameEvidence::default();
-        judge_frame(Some(&lost), 0, ExamineOptions { min_inter_eye_px: 60 }, &mut evidence);
+        judge_frame(Some(&lost), 0, ExamineOptions { min_inter_eye_px: 60, presentation_attack: false }, &mut evidence);
         assert_eq!(evidence.reasons.len(), 9, "every limit but the number of faces: {:?}", evidence.reasons);
     }
 }

@@ -14,7 +14,7 @@ const PORTRAITS: [&str; 2] = ["obama.jpg", "obama2.jpg"];
 fn examine(engine: &mut Engine, picture: &RgbImage) -> Evidence {
     let file = jpeg(picture);
     let frames = [Frame { jpeg: &file, offset_ms: 0 }];
-    engine.examine(&frames, ExamineOptions { min_inter_eye_px: 60 }).unwrap()
+    engine.examine(&frames, ExamineOptions { min_inter_eye_px: 60, presentation_attack: false }).unwrap()
 }
 
 /// An engine and the portraits by name.
@@ -120,8 +120,12 @@ fn twenty_pixel_face_is_below_the_floor_of_any_policy() {
     let small =
         imageops::resize(picture, side(picture.width()), side(picture.height()), imageops::FilterType::Triangle);
     let file = jpeg(&small);
-    let evidence =
-        engine.examine(&[Frame { jpeg: &file, offset_ms: 0 }], ExamineOptions { min_inter_eye_px: 0 }).unwrap();
+    let evidence = engine
+        .examine(
+            &[Frame { jpeg: &file, offset_ms: 0 }],
+            ExamineOptions { min_inter_eye_px: 0, presentation_attack: false },
+        )
+        .unwrap();
     assert!(evidence.quality.reasons.contains(&GateReason::QualityInterEyeDistance));
 }
 
@@ -169,7 +173,8 @@ fn minority_of_bad_frames_is_left_out() {
     let sound = jpeg(picture);
     let mut status = |files: &[&Vec<u8>]| {
         let frames: Vec<_> = files.iter().zip(0..).map(|(jpeg, offset_ms)| Frame { jpeg, offset_ms }).collect();
-        let evidence = engine.examine(&frames, ExamineOptions { min_inter_eye_px: 60 }).unwrap();
+        let evidence =
+            engine.examine(&frames, ExamineOptions { min_inter_eye_px: 60, presentation_attack: false }).unwrap();
         (evidence.quality.status, evidence.quality.reasons)
     };
     let darker = jpeg(&each(picture, |_, _, v| v * 0.18));

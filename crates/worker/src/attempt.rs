@@ -1,9 +1,10 @@
 //! The attempt as the worker accepts it: everything the gateway said, parsed, bounded and, where it can be, recomputed.
 //!
-//! Must never trust a derived value: the action's hash is computed here from its fields. Invariant: an [`Attempt`] in hand
-//! obeys the policy floor (production requires all five gates) and was made by a gateway whose clock agrees with ours.
+//! Must never trust a derived value: the action's hash and the capture script are computed here. Invariant: an [`Attempt`] in
+//! hand obeys the policy floor (production requires all five gates and a capture that performs something) and was made by a
+//! gateway whose clock agrees with ours.
 
-use biometrics::{CaptureMode, ChallengeId, Jti, TenantId, UserId, policy::Policy};
+use biometrics::{CaptureMode, CaptureScript, ChallengeId, Jti, ScriptInputs, TenantId, UserId, policy::Policy};
 use receipt::Action;
 use wire::{Reason, convert, v1};
 
@@ -69,7 +70,8 @@ impl Attempt {
     /// `CLOCK_SKEW`, `ACTION_CHANGED`, or `INVALID_ARGUMENT` naming the field.
     pub(crate) fn check(context: v1::AttemptContext, now_ms: i64) -> Result<Self, Reason> {
         check_clock(&context, now_ms)?;
-        let (policy, test) = policy(convert::required(context.policy, "policy")?, context.max_attempts)?;
+        let mode = convert::capture_mode(context.mode)?;
+        let (policy, test) = policy(convert::required(context.policy, "policy")?, (context.max_attempts, mode))?;
         let action = convert::action(context.action)?;
         let action_sha256 = action.sha256();
         if convert::action(context.displayed_action)?.sha256() != action_sha256 {
@@ -87,7 +89,7 @@ impl Attempt {
             challenge: convert::parsed(&context.challenge_id, "challenge_id")?,
             number: context.attempt,
             max_attempts: context.max_attempts,
-            mode: convert::capture_mode(context.mode)?,
+            mode,
             nonce: context.rp_nonce,
             action,
             action_sha256,
@@ -101,6 +103,13 @@ impl Attempt {
             for_device: context.for_device,
         })
     }
+
+    /// What the capture has to perform; `None` where it performs nothing.
+    pub(crate) fn script(&self) -> Option<CaptureScript> {
+        let Self { tenant, mode, number: attempt, .. } = *self;
+        let inputs = ScriptInputs { nonce: &self.nonce, tenant, action_sha256: &self.action_sha256, mode, attempt };
+        (mode != CaptureMode::Passive).then(|| CaptureScript::derive(&inputs))
+    }
 }
 
 const fn invalid(field: &'static str) -> Reason {
@@ -112,8 +121,9 @@ fn check_clock(context: &v1::AttemptContext, now_ms: i64) -> Result<(), Reason> 
     if now_ms.abs_diff(theirs) > MAX_SKEW_MS.unsigned_abs() { Err(Reason::ClockSkew) } else { Ok(()) }
 }
 
-/// The policy with its bounds checked again, production floor included: a gateway cannot talk a gate away.
-fn policy(given: v1::InferencePolicy, max_attempts: u32) -> Result<(Policy, bool), Reason> {
+/// The policy with its bounds checked again, production floor included: a gateway can talk neither a gate away nor the
+/// challenge.
+fn policy(given: v1::InferencePolicy, (max_attempts, mode): (u32, CaptureMode)) -> Result<(Policy, bool), Reason> {
     let policy = Policy {
         version: given.version,
         required_gates: convert::gates(&given.required_gates)?,
@@ -121,7 +131,7 @@ fn policy(given: v1::InferencePolicy, max_attempts: u32) -> Result<(Policy, bool
         max_attempts,
         min_inter_eye_px: given.min_inter_eye_px,
         receipt_ttl_seconds: given.receipt_ttl_seconds,
-        default_mode: CaptureMode::Passive,
+        default_mode: mode,
         allow_png: false,
     };
     policy.check(given.test).map_err(|error| invalid(error.field()))?;

@@ -5,7 +5,7 @@
 //! and not the nonce, from which the scripts of the attempts to come are derived.
 
 use crate::{attempt::Attempt, gates::Judged, keys::Issuer};
-use biometrics::{Purpose, Verdict};
+use biometrics::{Purpose, Verdict, blind_guess_bound};
 use receipt::{
     ActClaim, ConsentClaim, FmrClaim, ModeClaim, ReceiptClaims, RefClaim, StatusClaim, StatusListClaim, Typ, amr,
     base64url, withheld_nonce,
@@ -77,7 +77,7 @@ fn claims(issuer: &Issuer, models: &Models, found: &Found<'_>, now_s: i64) -> Re
         purpose: found.purpose,
         attempt: attempt.number,
         max_attempts: attempt.max_attempts,
-        mode: ModeClaim { name: attempt.mode, blind_guess: attempt.mode.blind_guess_bound() },
+        mode: ModeClaim { name: attempt.mode, blind_guess: blind_guess_bound(attempt.mode, attempt.max_attempts) },
         act: ActClaim { sha256: base64url(&attempt.action_sha256), ..ActClaim::from(&attempt.action) },
         dsp: attempt.display_sha256.map(|hash| base64url(&hash)),
         vrd: verdict,

@@ -16,7 +16,7 @@ use crate::{
     plant,
     work::{Answer, Capture, Work},
 };
-use biometrics::{Features, GateReason, GateStatus};
+use biometrics::{Features, Gate, GateReason, GateStatus};
 use service::Clock;
 use std::time::Duration;
 use vision::{Engine, EngineOptions, Evidence, ExamineOptions, Frame, Pack, Runtime, VisionError};
@@ -64,7 +64,11 @@ impl Room {
     /// # Errors
     /// When a session cannot be made.
     pub(crate) fn make_engine(&self) -> Result<Engine, VisionError> {
-        Engine::new(&self.runtime, &self.pack, self.options)
+        Engine::new(&self.runtime, &self.pack, self.options)?.with_presentation_attack(
+            &self.runtime,
+            &self.pack,
+            self.options,
+        )
     }
 
     /// What this worker runs, for operators and gateways.
@@ -112,8 +116,13 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// The threshold that keeps the policy's false match rate with this pack.
+    /// The threshold that keeps the policy's false match rate with this pack. A policy that this pack cannot keep is not
+    /// tried: every attempt would be refused after its work, and its user charged with it.
     fn threshold(&self, attempt: &Attempt) -> Result<f64, Reason> {
+        let asks_detection = attempt.policy.required_gates.contains(&Gate::PresentationAttack);
+        if asks_detection && !self.engine.detects_presentation_attacks() {
+            return Err(Reason::PolicyUnsupported);
+        }
         self.room.pack.calibration().threshold_at(attempt.policy.fmr).ok_or(Reason::PolicyUnsupported)
     }
 
@@ -123,8 +132,15 @@ impl Bench<'_> {
         self.check_deadline()?;
         let views: Vec<_> =
             capture.frames().iter().map(|one| Frame { jpeg: &one.image, offset_ms: one.offset_ms }).collect();
-        let options = ExamineOptions { min_inter_eye_px: attempt.policy.min_inter_eye_px };
-        let evidence = self.engine.examine(&views, options).map_err(vision_reason)?;
+        let options = ExamineOptions {
+            min_inter_eye_px: attempt.policy.min_inter_eye_px,
+            presentation_attack: attempt.policy.required_gates.contains(&Gate::PresentationAttack),
+        };
+        let evidence = match attempt.script() {
+            Some(script) => self.engine.examine_response(&views, &script, options),
+            None => self.engine.examine(&views, options),
+        };
+        let evidence = evidence.map_err(vision_reason)?;
         if let Some(features) = &evidence.features {
             plant::keep("features", || features.to_le_bytes().to_vec());
         }
@@ -142,7 +158,7 @@ impl Bench<'_> {
     }
 }
 
-/// Gate 5's first half: usable features, and one face through all frames.
+/// Gate 5's first half: usable features, and one face through all frames, the turned ones too.
 fn one_face(evidence: &Evidence, threshold: f64) -> Result<&Features, Comparison> {
     let Some(features) = &evidence.features else {
         return Err(Comparison { status: GateStatus::Inconclusive, reason: Some(GateReason::ComparisonNoFeatures) });

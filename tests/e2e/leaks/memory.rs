@@ -159,7 +159,10 @@ fn hits(found: &[(String, usize)]) -> usize {
 fn raw_features_of(jpeg: &[u8]) -> Result<Vec<u8>> {
     let (pack, runtime) = (Pack::open(&places::pack("base")?)?, Runtime::load(&places::onnxruntime()?)?);
     let mut engine = Engine::new(&runtime, &pack, EngineOptions::default())?;
-    let evidence = engine.examine(&[Frame { jpeg, offset_ms: 0 }], ExamineOptions { min_inter_eye_px: 60 })?;
+    let evidence = engine.examine(
+        &[Frame { jpeg, offset_ms: 0 }],
+        ExamineOptions { min_inter_eye_px: 60, presentation_attack: false },
+    )?;
     Ok(evidence.features.context("the portrait passes gate 2")?.to_le_bytes().to_vec())
 }
 

@@ -70,7 +70,8 @@ pub(super) fn samples(pack: &Pack, runtime: &Runtime, pictures: &Pictures, proto
 
 fn one(engine: &mut Engine, jpeg: &[u8], gates: Option<u32>) -> Result<Option<Features>> {
     let Some(min_inter_eye_px) = gates else { return Ok(engine.features_of(jpeg)?) };
-    let evidence = engine.examine(&[Frame { jpeg, offset_ms: 0 }], ExamineOptions { min_inter_eye_px })?;
+    let evidence = engine
+        .examine(&[Frame { jpeg, offset_ms: 0 }], ExamineOptions { min_inter_eye_px, presentation_attack: false })?;
     let passed = evidence.quality.status == biometrics::GateStatus::Pass;
     Ok(evidence.features.filter(|_| passed))
 }

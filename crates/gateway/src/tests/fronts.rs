@@ -67,7 +67,7 @@ async fn a_field_out_of_its_limits_is_named() {
         ("action", v1::CreateChallengeRequest { action: None, ..good() }),
         ("rp_nonce", v1::CreateChallengeRequest { rp_nonce: vec![1; 15], ..good() }),
         ("rp_nonce", v1::CreateChallengeRequest { rp_nonce: vec![1; 65], ..good() }),
-        ("mode", v1::CreateChallengeRequest { mode: v1::CaptureMode::Light.into(), ..good() }),
+        ("mode", v1::CreateChallengeRequest { mode: 99, ..good() }),
         ("possession", v1::CreateChallengeRequest { possession: Some(Default::default()), ..good() }),
         ("idempotency_key", v1::CreateChallengeRequest { idempotency_key: "k".repeat(65), ..good() }),
         ("ttl_seconds", v1::CreateChallengeRequest { ttl_seconds: 301, ..good() }),

@@ -82,9 +82,10 @@ impl Engine {
         let passed = integrity.status == GateStatus::Pass && quality.status == GateStatus::Pass;
         let challenge_response = if passed { challenge_response } else { not_answered(GateReason::EarlierGate) };
         let (good, others) = if passed { self.recognise_all(&examined)? } else { Default::default() };
-        let presentation = match passed {
-            true => self.judge_presentation(&mut examined)?,
-            false => presentation_attack::not_run(GateReason::EarlierGate),
+        let presentation = match (passed, asked.options.presentation_attack) {
+            (true, true) => self.judge_presentation(&mut examined)?,
+            (true, false) => presentation_attack::not_run(GateReason::NotRequired),
+            (false, _) => presentation_attack::not_run(GateReason::EarlierGate),
         };
         Ok(Evidence {
             presentation_attack: presentation.result,
@@ -128,7 +129,8 @@ impl Engine {
             observation
         });
         let good = evidence.reasons.is_empty();
-        let views = face.as_ref().filter(|_| good).and_then(|face| self.views(index, face));
+        let seen = face.as_ref().filter(|_| good && asked.options.presentation_attack);
+        let views = seen.and_then(|face| self.views(index, face));
         let map = face
             .filter(|_| good || asked.script.is_some())
             .and_then(|face| alignment::chip_map(self.alignment, &face.points));

@@ -29,6 +29,12 @@ impl Engine {
         Ok(self)
     }
 
+    /// Whether gate 3 can be run at all.
+    #[must_use]
+    pub const fn detects_presentation_attacks(&self) -> bool {
+        self.presentation_attack.is_some()
+    }
+
     /// What each detector says of one picture, outside any gate, with `face` as it was found or moved on purpose: log-odds
     /// of a bona fide presentation in the manifest's order. `None` without detectors or when the face is too small.
     ///

@@ -23,10 +23,9 @@ impl Bench<'_> {
         let threshold = self.threshold(attempt)?;
         let pseudonym = tenant_secrets::pseudonym(&self.room.keys, (attempt.tenant, &attempt.user), &attempt.secrets)?;
         let mut evidence = self.examine(attempt, capture)?;
-        let judged =
-            judge([evidence.integrity.clone(), evidence.quality.clone()], &attempt.policy.required_gates, || {
-                Ok::<_, Reason>(one_face(&evidence, threshold).map_or_else(|refused| refused, |_| ENROLLED))
-            })?;
+        let judged = judge(evidence.gates(), &attempt.policy.required_gates, || {
+            Ok::<_, Reason>(one_face(&evidence, threshold).map_or_else(|refused| refused, |_| ENROLLED))
+        })?;
         count_gates(&judged, "enroll");
         let instructions = instruction_codes(&evidence);
         let features = evidence.features.take().filter(|_| judged.verdict == Verdict::Accept);

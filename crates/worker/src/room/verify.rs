@@ -26,16 +26,15 @@ impl Bench<'_> {
         let pseudonym = tenant_secrets::pseudonym(&self.room.keys, (attempt.tenant, &attempt.user), &attempt.secrets)?;
         let evidence = self.examine(attempt, capture)?;
         let mut opened = None;
-        let judged =
-            judge([evidence.integrity.clone(), evidence.quality.clone()], &attempt.policy.required_gates, || {
-                let probe = match one_face(&evidence, threshold) {
-                    Ok(probe) => probe,
-                    Err(refused) => return Ok::<_, Reason>(refused),
-                };
-                let found = self.compare(attempt, probe, (&stored, threshold))?;
-                opened = Some(stored.claim());
-                Ok(found)
-            })?;
+        let judged = judge(evidence.gates(), &attempt.policy.required_gates, || {
+            let probe = match one_face(&evidence, threshold) {
+                Ok(probe) => probe,
+                Err(refused) => return Ok::<_, Reason>(refused),
+            };
+            let found = self.compare(attempt, probe, (&stored, threshold))?;
+            opened = Some(stored.claim());
+            Ok(found)
+        })?;
         count_gates(&judged, "verify");
         let instructions = instruction_codes(&evidence);
         let found = Found { attempt, purpose: Purpose::Verify, judged, reference: opened, instructions, pseudonym };

@@ -131,9 +131,12 @@ fn a_production_tenant_cannot_do_without_a_gate() {
     let field = "required_gates";
     assert_eq!(fixture.enroll(context.clone(), capture(&OWNER[..1])).map(drop), Err(Reason::InvalidArgument { field }));
     context.policy.as_mut().unwrap().required_gates = convert::gates_to_wire(&Gate::ALL);
-    let answer = fixture.enroll(context, capture(&OWNER[..1])).unwrap();
-    assert_eq!(answer.decision.unwrap().verdict(), v1::Verdict::Refuse, "gates 3 and 4 are not run yet");
-    assert!(answer.reference.is_none());
+    let field = "default_mode";
+    assert_eq!(fixture.enroll(context.clone(), capture(&OWNER[..1])).map(drop), Err(Reason::InvalidArgument { field }));
+    context.mode = v1::CaptureMode::Light.into();
+    let answered = fixture.enroll(context, capture(&OWNER[..1]));
+    let verdict = answered.map(|answer| answer.decision.unwrap().verdict());
+    assert_ne!(verdict, Ok(v1::Verdict::Accept), "one picture answers no script");
 }
 
 #[test]
