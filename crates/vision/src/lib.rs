@@ -29,5 +29,6 @@ pub use engine::{Engine, EngineOptions};
 pub use error::{FrameFault, VisionError};
 pub use evidence::{Evidence, ExamineOptions, Face, Frame, FrameEvidence, Point, Pose, Rectangle, Sample};
 pub use pack::{Pack, PackError, PackFault};
+pub use presentation_attack::fuse as fuse_bona_fide;
 pub use quality::MIN_INTER_EYE_PX;
 pub use runtime::{Runtime, RuntimeError};

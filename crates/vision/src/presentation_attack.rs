@@ -1,8 +1,8 @@
 //! Gate 3: does a face look as a living one does to a camera, or as paper and screens do (ISO/IEC 30107-3)?
 //!
 //! Owns the pack's detectors, which frames they see and what their answers add up to. Must never know: the challenge, who is
-//! in the picture. Invariant: a missing, strange or unfinished answer is never PASS, and no detector runs without an
-//! operating point that was measured with exactly these detectors.
+//! in the picture. Invariant: a missing, strange or unfinished answer is never PASS, and nothing passes without
+//! an operating point that was measured with exactly these detectors.
 
 mod fusion;
 mod view;
@@ -19,6 +19,7 @@ use crate::{
 use biometrics::{Gate, GateReason, GateResult, GateStatus};
 
 pub(crate) use fusion::choose;
+pub use fusion::fuse;
 pub(crate) use view::{Cutter, Wanted};
 
 /// Names the way in which answers become a score; an operating point belongs to it.
@@ -51,14 +52,14 @@ pub(crate) struct Finding {
 /// All detectors of a pack with their operating point.
 pub(crate) struct Panel {
     detectors: Vec<Detector>,
-    threshold: f32,
+    /// Without one the panel looks, so that one can be measured, and judges nothing.
+    threshold: Option<f32>,
     cutter: Cutter,
 }
 
 impl Panel {
-    /// Makes the sessions; `None` when the pack has no detector or no operating point for its detectors.
+    /// Makes the sessions; `None` when the pack has no detector.
     pub(crate) fn new(runtime: &Runtime, pack: &Pack, options: EngineOptions) -> Result<Option<Self>, VisionError> {
-        let Some(threshold) = pack.presentation_attack_threshold() else { return Ok(None) };
         let mut detectors = Vec::new();
         for (about, bytes) in pack.manifest().presentation_attack.iter().zip(pack.presentation_attack_bytes()) {
             let reading = match about.outputs.first().map(|o| o.meaning.as_str()) {
@@ -78,6 +79,7 @@ impl Panel {
             };
             detectors.push(Detector { about: about.clone(), model: Model::new(runtime, &what, options)?, reading });
         }
+        let threshold = pack.presentation_attack_threshold();
         let panel = Self { detectors, threshold, cutter: Cutter::default() };
         Ok((!panel.detectors.is_empty()).then_some(panel))
     }
@@ -112,7 +114,10 @@ impl Panel {
     /// What the answers over the chosen frames add up to.
     pub(crate) fn judge(&self, answers: &[Vec<f32>]) -> Finding {
         let Some(score) = fusion::fuse(answers) else { return inconclusive() };
-        let (status, reasons) = match score.is_finite() && score >= self.threshold {
+        let Some(threshold) = self.threshold else {
+            return Finding { score: Some(score), ..not_run(GateReason::NoModel) };
+        };
+        let (status, reasons) = match score.is_finite() && score >= threshold {
             true => (GateStatus::Pass, Vec::new()),
             false => (GateStatus::Fail, vec![GateReason::PresentationAttackSuspected]),
         };

@@ -26,6 +26,7 @@ mod runtime;
 mod sources;
 mod tally;
 mod test;
+mod train_pad;
 
 use clap::{Parser, Subcommand};
 
@@ -54,6 +55,8 @@ enum Command {
     Portraits,
     /// Fetch the ONNX Runtime
     Runtime,
+    /// Train the presentation attack detectors of our own again and compare the weights with the committed ones
+    TrainPad(train_pad::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -66,5 +69,6 @@ fn main() -> anyhow::Result<()> {
         Command::Pack(arguments) => pack::run(&arguments),
         Command::Portraits => portraits::run(),
         Command::Runtime => runtime::run(),
+        Command::TrainPad(options) => train_pad::run(&options),
     }
 }

@@ -15,7 +15,8 @@ use biometrics::GateReason;
 const ZOOMS: [f32; 3] = [1.0, 0.95, 1.05];
 
 impl Engine {
-    /// Adds the pack's presentation attack detectors. Without them, or with a pack that has none, gate 3 is NOT_RUN.
+    /// Adds the pack's presentation attack detectors. Without them, or with a pack that has none or no operating point for
+    /// them, gate 3 is NOT_RUN.
     ///
     /// # Errors
     /// [`VisionError::Model`] when ONNX Runtime refuses a model.

@@ -71,6 +71,33 @@ mod tests {
         assert!(matches!(read("another", "-0.25", |_| ()), Err(PackFault::OperatingPointOfOthers)));
     }
 
+    /// Reads the committed operating point of a pack against its committed manifest, after `change`.
+    fn read_committed(manifest: &str, file: &str, change: fn(&mut Manifest)) -> Result<Option<f32>, PackFault> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/pack");
+        let mut manifest: Manifest = toml::from_str(&fs::read_to_string(folder.join(manifest)).unwrap()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let name = &manifest.presentation_attack_calibration.as_ref().unwrap().calibration;
+        fs::copy(folder.join("calibration").join(file), dir.path().join(name)).unwrap();
+        change(&mut manifest);
+        read_threshold(dir.path(), &manifest).map_err(|e| e.fault)
+    }
+
+    #[test]
+    fn committed_operating_points_belong_to_the_committed_detectors_and_to_no_others() {
+        let packs = [("base", "base"), ("standard", "standard"), ("standard-fp32", "standard")];
+        for (pack, family) in packs.map(|(pack, family)| (format!("{pack}.toml"), format!("{family}-pad.json"))) {
+            assert!(read_committed(&pack, &family, |_| ()).unwrap().is_some_and(f32::is_finite));
+            let changes: [fn(&mut Manifest); 2] = [
+                |m| m.presentation_attack[0].sha256.replace_range(..4, "0000"),
+                |m| drop(m.presentation_attack.pop()),
+            ];
+            for change in changes {
+                let fault = read_committed(&pack, &family, change).unwrap_err();
+                assert!(matches!(fault, PackFault::OperatingPointOfOthers), "{pack}: {fault:?}");
+            }
+        }
+    }
+
     #[test]
     fn threshold_that_is_no_number_is_refused() {
         assert!(matches!(read(METHOD, "1e99", |_| ()), Err(PackFault::OperatingPoints | PackFault::Calibration(_))));

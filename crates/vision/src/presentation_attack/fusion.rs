@@ -24,9 +24,10 @@ pub(crate) fn choose(distances: &[(usize, f32)]) -> Vec<usize> {
     chosen
 }
 
-/// The median over frames of the mean over detectors. `None` without frames, with a frame without answers, or with an answer
+/// What gate 3 holds against its threshold: the median over frames of the mean over detectors, from each frame's log-odds
+/// ([`crate::FrameEvidence::bona_fide`]). `None` without frames, with a frame without answers, or with an answer
 /// that is not a number.
-pub(crate) fn fuse(answers: &[Vec<f32>]) -> Option<f32> {
+pub fn fuse(answers: &[Vec<f32>]) -> Option<f32> {
     let mut frames = answers.iter().map(|frame| mean(frame)).collect::<Option<Vec<f32>>>()?;
     frames.sort_by(f32::total_cmp);
     let middle = frames.len() / 2;

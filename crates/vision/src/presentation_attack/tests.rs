@@ -1,7 +1,7 @@
 use super::*;
 
 fn panel(threshold: f32) -> Panel {
-    Panel { detectors: Vec::new(), threshold, cutter: Cutter::default() }
+    Panel { detectors: Vec::new(), threshold: Some(threshold), cutter: Cutter::default() }
 }
 
 #[test]
@@ -35,4 +35,11 @@ fn probabilities_and_logits_become_log_odds() {
     assert!(Reading::Probabilities.log_odds(&[0.0, 1.0], 0) < -13.0);
     assert!(Reading::Probabilities.log_odds(&[0.0, 1.0], 1).is_finite());
     assert!(Reading::Logits.log_odds(&[0.0, 1.0], 2).is_nan());
+}
+
+#[test]
+fn without_an_operating_point_nothing_is_judged() {
+    let found = Panel { threshold: None, ..panel(0.0) }.judge(&[vec![9.0]]);
+    assert_eq!((found.result.status, found.score), (GateStatus::NotRun, Some(6.0)));
+    assert_eq!(found.result.reasons, [GateReason::NoModel]);
 }
