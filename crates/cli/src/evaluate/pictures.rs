@@ -94,14 +94,16 @@ pub(super) fn by_pairs(images: &Path, file: &Path) -> Result<(Pictures, Vec<Pair
     Ok((pictures, pairs))
 }
 
-fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
+/// What a folder holds, in name order.
+pub(super) fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     paths.sort();
     Ok(paths)
 }
 
-fn is_jpeg(path: &Path) -> bool {
+/// Whether the name says that it is a JPEG file.
+pub(super) fn is_jpeg(path: &Path) -> bool {
     path.extension().is_some_and(|e| e.eq_ignore_ascii_case("jpg") || e.eq_ignore_ascii_case("jpeg"))
 }
 
