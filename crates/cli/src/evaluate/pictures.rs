@@ -3,9 +3,11 @@
 //! Invariant: the same folder gives the same list on every machine.
 
 use anyhow::{Context, Result, bail, ensure};
+use image::{codecs::jpeg::JpegEncoder, imageops::FilterType};
 use std::{
     collections::BTreeMap,
     fs,
+    io::Cursor,
     path::{Path, PathBuf},
 };
 
@@ -92,6 +94,24 @@ pub(super) fn by_pairs(images: &Path, file: &Path) -> Result<(Pictures, Vec<Pair
     let pairs = rows.iter().map(|(a, b, genuine)| Pair { first: chosen[a], second: chosen[b], genuine: *genuine });
     let pairs = pairs.collect();
     Ok((pictures, pairs))
+}
+
+/// Longer side of a picture that was too large for a frame, in pixels.
+const SHRUNK_PX: u32 = 1024;
+
+/// Reads a picture as a JPEG file that the engine takes: as it is, or smaller where it is larger than a frame may be.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+    let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let size = image::ImageReader::new(Cursor::new(&bytes)).with_guessed_format()?.into_dimensions();
+    let (width, height) = size.with_context(|| format!("{}", path.display()))?;
+    if width.max(height) <= vision::MAX_SIDE_PX.into() && bytes.len() <= vision::MAX_FRAME_BYTES {
+        return Ok(bytes);
+    }
+    let whole = image::load_from_memory(&bytes).with_context(|| format!("{}", path.display()))?;
+    let small = whole.resize(SHRUNK_PX, SHRUNK_PX, FilterType::Triangle).to_rgb8();
+    let mut jpeg = Vec::new();
+    JpegEncoder::new_with_quality(&mut jpeg, 92).encode_image(&small)?;
+    Ok(jpeg)
 }
 
 /// What a folder holds, in name order.

@@ -56,13 +56,8 @@ pub(super) fn bars(folder: &Path, title: &str, bars: &[Bar], limit: f64) -> Resu
             .margin(16)
             .x_label_area_size(44)
             .y_label_area_size(170)
-            .build_cartesian_2d(0.0..100.0 * widest, 0.0..bars.len() as f64)?;
-        chart
-            .configure_mesh()
-            .disable_y_mesh()
-            .x_desc("percent, with the upper 95 % bound")
-            .y_labels(0)
-            .draw()?;
+            .build_cartesian_2d(0.0..105.0 * widest, 0.0..bars.len() as f64)?;
+        chart.configure_mesh().disable_y_mesh().x_desc("percent, with the upper 95 % bound").y_labels(0).draw()?;
         for (place, bar) in bars.iter().rev().enumerate() {
             let (low, middle) = (place as f64 + 0.2, place as f64 + 0.5);
             let (share, upper) = (100.0 * bar.1, 100.0 * bar.2);

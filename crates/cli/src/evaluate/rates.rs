@@ -40,10 +40,10 @@ impl Clustered {
     /// With one capture a person these are Clopper and Pearson's. With more, people are drawn again, and the wider bound of
     /// both is taken; where nothing or everything was counted, drawing again shows no spread, and people count as the trials.
     pub(super) fn share(&self) -> Option<Share> {
-        let total = self.0.values().fold(Rate::default(), |sum, r| Rate {
-            errors: sum.errors + r.errors,
-            trials: sum.trials + r.trials,
-        });
+        let total = self
+            .0
+            .values()
+            .fold(Rate::default(), |sum, r| Rate { errors: sum.errors + r.errors, trials: sum.trials + r.trials });
         if total.trials == 0 {
             return None;
         }

@@ -12,10 +12,7 @@ use crate::evaluate::{
 use anyhow::{Context, Result, ensure};
 use biometrics::GateStatus;
 use serde::Serialize;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 use vision::{ExamineOptions, Frame};
 
 /// The folder of pictures of people who sit before the camera themselves.
@@ -54,7 +51,7 @@ pub(super) fn measure(crew: &Crew<'_>, root: &Path, options: ExamineOptions) -> 
     let all: Vec<&(u32, PathBuf)> = folders.iter().flat_map(|folder| &folder.pictures).collect();
     let found = crew.each(("pictures", all.len()), |engine, index| {
         let path = &all[index].1;
-        let jpeg = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let jpeg = pictures::read(path)?;
         let evidence = engine.examine(&[Frame { jpeg: &jpeg, offset_ms: 0 }], options);
         let evidence = evidence.with_context(|| format!("{}", path.display()))?;
         Ok((evidence.presentation_attack.status, evidence.presentation_attack_score))
@@ -94,7 +91,13 @@ impl Seen {
 impl Labelled {
     /// Tables for people.
     pub(super) fn tables(&self) -> String {
-        let mut grid = report::grid(["folder", "pictures", "PASS (of attacks: APCER)", "FAIL (of bona fide: BPCER)", "no response"]);
+        let mut grid = report::grid([
+            "folder",
+            "pictures",
+            "PASS (of attacks: APCER)",
+            "FAIL (of bona fide: BPCER)",
+            "no response",
+        ]);
         for seen in &self.folders {
             let cells = [seen.passed, seen.refused, seen.no_response].map(report::bounded);
             grid.add_row([seen.name.clone(), seen.pictures.to_string()].into_iter().chain(cells));
@@ -124,11 +127,13 @@ fn list(root: &Path) -> Result<Vec<Folder>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn pictures_of_one_person_are_one_cluster_and_single_ones_stand_for_themselves() -> Result<()> {
         let dir = tempfile::tempdir()?;
-        for file in ["bona_fide/ann/1.jpg", "bona_fide/ann/2.jpg", "bona_fide/bob/1.jpg", "print/1.jpg", "print/2.jpg"] {
+        for file in ["bona_fide/ann/1.jpg", "bona_fide/ann/2.jpg", "bona_fide/bob/1.jpg", "print/1.jpg", "print/2.jpg"]
+        {
             let path = dir.path().join(file);
             fs::create_dir_all(path.parent().unwrap())?;
             fs::write(path, b"")?;

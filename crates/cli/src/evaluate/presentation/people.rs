@@ -8,10 +8,7 @@ use crate::evaluate::pictures;
 use anyhow::{Context, Result};
 use biometrics::Features;
 use simulator::Portrait;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 use vision::{Engine, Face};
 
 /// How names are split, for reports.
@@ -85,7 +82,7 @@ pub(super) fn list(folder: &Path, seed: u64) -> Result<Vec<Person>> {
 impl Person {
     /// Loads the portrait; `None` where it shows no face or one that is turned away.
     pub(super) fn subject(&self, engine: &mut Engine) -> Result<Option<Subject>> {
-        let jpeg = read(&self.portrait)?;
+        let jpeg = pictures::read(&self.portrait)?;
         let sample = engine.sample(&jpeg).with_context(|| format!("{}", self.portrait.display()))?;
         let Some(sample) = sample.filter(|sample| is_straight(&sample.face)) else { return Ok(None) };
         // Rounded, so that processors which differ in the last bit still render the same.
@@ -99,7 +96,7 @@ impl Person {
     /// Features to compare with, of another picture; `None` where there is none that shows a face.
     pub(super) fn reference(&self, engine: &mut Engine) -> Result<Option<Features>> {
         let Some(path) = &self.another else { return Ok(None) };
-        engine.features_of(&read(path)?).with_context(|| format!("{}", path.display()))
+        engine.features_of(&pictures::read(path)?).with_context(|| format!("{}", path.display()))
     }
 }
 
@@ -110,19 +107,17 @@ fn is_straight(face: &Face) -> bool {
     yaw.abs() <= MAX_YAW_DEG && face.presence >= MIN_PRESENCE
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn parts_have_the_shares_that_the_rule_promises() {
         let names: Vec<String> = (0..4000).map(|i| format!("person {i}")).collect();
         let share = |part| names.iter().filter(|name| Part::of(name) == part).count() as f64 / names.len() as f64;
-        for (part, expected) in [(Part::Train, 0.4), (Part::Threshold, 0.1), (Part::Tune, 0.25), (Part::Measure, 0.25)] {
+        for (part, expected) in [(Part::Train, 0.4), (Part::Threshold, 0.1), (Part::Tune, 0.25), (Part::Measure, 0.25)]
+        {
             assert!((share(part) - expected).abs() < 0.03, "{part:?}: {}", share(part));
         }
     }

@@ -18,8 +18,12 @@ const REASONS: usize = 6;
 pub(super) fn chain(tally: &Tally) -> String {
     let mut parts = vec![bona_fide(tally)];
     if !tally.species.is_empty() {
-        parts.push(format!("Attacks: share let pass (APCER), count, upper 95 % bound\n{}", species(tally)));
-        parts.push(format!("Gate by gate, each heard by itself (PASS / FAIL / INCONCLUSIVE / NOT_RUN)\n{}", gates(tally)));
+        parts.push(format!("Attacks let pass (APCER) by each gate heard by itself, by gates 3 and 4, by gates 1 to 4, and by all five (IAPAR), with\n\
+                 the upper 95 % bound; no response: a gate from 1 to 4 says INCONCLUSIVE\n{}", species(tally)));
+        parts.push(format!(
+            "Gate by gate, each heard by itself (PASS / FAIL / INCONCLUSIVE / NOT_RUN)\n{}",
+            gates(tally)
+        ));
         parts.push(format!("Captures by the gate that stopped them\n{}", stops(tally)));
         parts.push(closing(tally));
     }
@@ -45,9 +49,20 @@ fn bona_fide(tally: &Tally) -> String {
 }
 
 fn species(tally: &Tally) -> Grid {
-    let mut grid = grid(["species", "captures", "gate 1", "gate 2", "gate 3", "gate 4", "3 and 4", "1 to 4", "IAPAR", "no response"]);
+    let mut grid = grid([
+        "species",
+        "captures / people",
+        "gate 1",
+        "gate 2",
+        "gate 3",
+        "gate 4",
+        "3 and 4",
+        "1 to 4",
+        "IAPAR",
+        "no response",
+    ]);
     for row in tally.species.iter().chain(&tally.attacks) {
-        let mut cells = vec![row.name.to_owned(), format!("{} of {} people", row.captures, row.people)];
+        let mut cells = vec![row.name.to_owned(), format!("{} / {}", row.captures, row.people)];
         cells.extend(row.passed[..4].iter().map(|share| percent(*share)));
         cells.extend([row.passed_3_and_4, row.passed_1_to_4, row.accepted].map(bounded));
         cells.push(percent(row.no_response));
@@ -78,7 +93,8 @@ fn stops(tally: &Tally) -> Grid {
 }
 
 fn closing(tally: &Tally) -> String {
-    let worst = tally.worst().map_or(ABSENT.to_owned(), |(row, share)| format!("{} {}", row.name, bounded(Some(share))));
+    let worst =
+        tally.worst().map_or(ABSENT.to_owned(), |(row, share)| format!("{} {}", row.name, bounded(Some(share))));
     let reused = tally.reused.as_ref().map_or(ABSENT.to_owned(), |row| bounded(row.accepted));
     format!(
         "Worst species of gates 3 and 4: {worst}\n\
@@ -91,7 +107,8 @@ pub(super) fn detections(detections: &[Detection]) -> String {
     if detections.is_empty() {
         return format!("Gate 3 by its scores: {ABSENT}");
     }
-    let mut grid = grid(["gate 3 alone", "scores", "EER", "BPCER at APCER 10 %", "at 5 %", "at 1 %", "APCER at BPCER 10 %"]);
+    let mut grid =
+        grid(["gate 3 alone", "scores", "EER", "BPCER at APCER 10 %", "at 5 %", "at 1 %", "APCER at BPCER 10 %"]);
     let digits = |share: Option<f64>| share.map_or(ABSENT.to_owned(), |v| format!("{:.1} %", v * 100.0));
     for d in detections {
         let mut cells = vec![d.species.clone(), format!("{} / {}", d.bona_fide, d.attacks)];
@@ -121,11 +138,9 @@ pub(super) fn percent(share: Option<Share>) -> String {
     share.map_or(ABSENT.to_owned(), |s| format!("{:.1} %", s.share * 100.0))
 }
 
-/// A share in percent with counts and its upper bound.
+/// Counts with the share's upper bound.
 pub(super) fn bounded(share: Option<Share>) -> String {
-    share.map_or(ABSENT.to_owned(), |s| {
-        format!("{:.1} %, {} of {}, ≤ {:.1} %", s.share * 100.0, s.count, s.of, s.upper * 100.0)
-    })
+    share.map_or(ABSENT.to_owned(), |s| format!("{} of {}, ≤ {:.1} %", s.count, s.of, s.upper * 100.0))
 }
 
 fn count(share: Option<Share>) -> String {

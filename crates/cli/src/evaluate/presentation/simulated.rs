@@ -100,7 +100,8 @@ pub(super) fn captures(crew: &Crew<'_>, people: &[Person], options: &Presentatio
         constant_script: options.constant_script,
         options: ExamineOptions { min_inter_eye_px: options.min_inter_eye.unwrap_or(MIN_INTER_EYE_PX) },
         metric: crew.pack.metric(),
-        threshold: threshold.with_context(|| format!("the pack's calibration does not reach an FMR of {}", options.fmr))?,
+        threshold: threshold
+            .with_context(|| format!("the pack's calibration does not reach an FMR of {}", options.fmr))?,
         clock: Clock::system(),
     };
     crew.each(("captures", jobs.len()), |engine, index| {
@@ -133,10 +134,18 @@ fn head(crew: &Crew<'_>, options: &Presentation, drawn: &Drawn) -> String {
     };
     let mut lines = vec![
         format!("Simulated captures, pack {}, seed {}: engineering figures", crew.pack.name(), options.seed),
-        format!("People: {} of {} to measure on, {} passed over (no face, or turned away)", drawn.people.len(), drawn.in_part, drawn.passed_over),
+        format!(
+            "People: {} of {} to measure on, {} passed over (no face, or turned away)",
+            drawn.people.len(),
+            drawn.in_part,
+            drawn.passed_over
+        ),
         format!("Split: {RULE}"),
         format!("Mode {}, attempt 1; gate 3: {gate_3}", mode(options)),
-        format!("Gate 5: FMR {:.0e}; its threshold was measured on all people of the calibration, these included. Reference: another picture of the person where there is one, else the portrait that captures are rendered from", options.fmr),
+        format!(
+            "Gate 5: FMR {:.0e}; its threshold was measured on all people of the calibration, these included. Reference: another picture of the person where there is one, else the portrait that captures are rendered from",
+            options.fmr
+        ),
     ];
     if !options.without.is_empty() {
         lines.push(format!("POSITIVE CONTROL: as if these gates always passed: {:?}", options.without));

@@ -227,10 +227,10 @@ mod tests {
 
     #[test]
     fn a_gate_left_out_lets_its_attacks_through() {
-        let captures = [found(PRINT, 0, [Pass, Pass, Pass, Fail, Pass]), found(PRINT, 1, [Pass, Pass, Fail, Pass, Pass])];
-        let accepted = |without: &[u8]| {
-            Tally::new(&captures, &Hearing::without(without)).species[0].accepted.unwrap().count
-        };
+        let captures =
+            [found(PRINT, 0, [Pass, Pass, Pass, Fail, Pass]), found(PRINT, 1, [Pass, Pass, Fail, Pass, Pass])];
+        let accepted =
+            |without: &[u8]| Tally::new(&captures, &Hearing::without(without)).species[0].accepted.unwrap().count;
         assert_eq!([accepted(&[]), accepted(&[4]), accepted(&[3]), accepted(&[3, 4])], [0, 1, 1, 2]);
     }
 
