@@ -39,7 +39,7 @@ impl Part {
         match sha256(&[b"countersign/pad-split/v1/", name.as_bytes()])[0] % 10 {
             0..=3 => Self::Train,
             4 => Self::Threshold,
-            _ if sha256(&[name.as_bytes()])[31] % 2 == 0 => Self::Tune,
+            _ if sha256(&[name.as_bytes()])[31].is_multiple_of(2) => Self::Tune,
             _ => Self::Measure,
         }
     }
