@@ -6,10 +6,10 @@
 use super::draw::sha256;
 use crate::evaluate::pictures;
 use anyhow::{Context, Result};
-use biometrics::Features;
+use biometrics::{Features, GateStatus};
 use simulator::Portrait;
 use std::path::{Path, PathBuf};
-use vision::{Engine, Face};
+use vision::{Engine, ExamineOptions, Face, Frame};
 
 /// How names are split, for reports.
 pub(super) const RULE: &str = "d = first byte of SHA-256(\"countersign/pad-split/v1/\" + name) mod 10: 0 to 3 train the detectors of gate 3, 4 sets their \
@@ -80,6 +80,16 @@ pub(super) fn list(folder: &Path, seed: u64) -> Result<Vec<Person>> {
 }
 
 impl Person {
+    /// Whether compliant captures can be rendered from the portrait: gate 2 takes it, and it looks straight at the camera. Another
+    /// face in its background, closed eyes or blur would stand in every capture.
+    pub(super) fn is_usable(&self, engine: &mut Engine) -> Result<bool> {
+        let jpeg = pictures::read(&self.portrait)?;
+        let options = ExamineOptions { min_inter_eye_px: vision::MIN_INTER_EYE_PX };
+        let evidence = engine.examine(&[Frame { jpeg: &jpeg, offset_ms: 0 }], options);
+        let evidence = evidence.with_context(|| format!("{}", self.portrait.display()))?;
+        Ok(evidence.quality.status == GateStatus::Pass && self.subject(engine)?.is_some())
+    }
+
     /// Loads the portrait; `None` where it shows no face or one that is turned away.
     pub(super) fn subject(&self, engine: &mut Engine) -> Result<Option<Subject>> {
         let jpeg = pictures::read(&self.portrait)?;

@@ -29,7 +29,7 @@ const APCER_LIMIT: f64 = 0.05;
 /// Whom captures are made of.
 struct Drawn {
     people: Vec<Person>,
-    /// Looked at and passed over: no face, or turned away.
+    /// Looked at and passed over: gate 2 does not take the portrait, or it is turned away.
     passed_over: usize,
     /// In the part that is measured on.
     in_part: usize,
@@ -77,7 +77,7 @@ fn draw(crew: &Crew<'_>, folder: &Path, options: &Presentation) -> Result<Drawn>
     let (mut people, mut looked_at) = (Vec::new(), 0);
     while people.len() < enough && looked_at < all.len() {
         let next = &all[looked_at..all.len().min(looked_at + enough - people.len())];
-        let usable = crew.each(("people", next.len()), |engine, i| Ok(next[i].subject(engine)?.is_some()))?;
+        let usable = crew.each(("people", next.len()), |engine, i| next[i].is_usable(engine))?;
         people.extend(next.iter().zip(usable).filter(|(_, usable)| *usable).map(|(person, _)| person.clone()));
         looked_at += next.len();
     }
@@ -135,7 +135,7 @@ fn head(crew: &Crew<'_>, options: &Presentation, drawn: &Drawn) -> String {
     let mut lines = vec![
         format!("Simulated captures, pack {}, seed {}: engineering figures", crew.pack.name(), options.seed),
         format!(
-            "People: {} of {} to measure on, {} passed over (no face, or turned away)",
+            "People: {} of {} to measure on, {} passed over (gate 2 does not take the portrait, or it is turned away)",
             drawn.people.len(),
             drawn.in_part,
             drawn.passed_over
