@@ -1,16 +1,20 @@
-//! `countersign evaluate verification`: FNMR at fixed false match rates with counts and bounds, EER, DET curve and histograms
-//! (ISO/IEC 19795-1), and a pack's calibration table.
+//! `countersign evaluate`: error rates of the comparison (ISO/IEC 19795-1) with a pack's calibration table, here; error rates of
+//! the gates under attack (ISO/IEC 30107-3) in `presentation`.
 //!
 //! Engineering figures on the pictures given; never certification figures.
 
+mod crew;
 mod measure;
 mod pictures;
 mod plots;
+mod presentation;
+mod rates;
 mod report;
 
 use anyhow::{Context, Result};
 use biometrics::error_rates::{ImpostorTail, Resampling, Scores};
-use measure::{Compared, Protocol};
+use crew::Crew;
+use measure::Compared;
 use std::{fs, path::PathBuf};
 use vision::{Pack, Runtime};
 
@@ -24,6 +28,8 @@ const RESAMPLING: Resampling = Resampling { draws: 1000, seed: 19795 };
 pub(crate) enum Evaluate {
     /// Error rates of the comparison alone, on a folder with one folder per person.
     Verification(Verification),
+    /// Error rates of the gates under attack: the whole chain on simulated captures, or gate 3 alone on real pictures.
+    Presentation(presentation::Presentation),
 }
 
 /// What to evaluate on what.
@@ -66,7 +72,13 @@ pub(crate) struct Verification {
 
 /// Runs one evaluation and prints it.
 pub(crate) fn run(evaluate: &Evaluate) -> Result<()> {
-    let Evaluate::Verification(options) = evaluate;
+    match evaluate {
+        Evaluate::Verification(options) => verification(options),
+        Evaluate::Presentation(options) => presentation::run(options),
+    }
+}
+
+fn verification(options: &Verification) -> Result<()> {
     let pack = Pack::open(&options.pack)?;
     let runtime = Runtime::load(&options.onnxruntime)?;
     let mut tables = vec![table(options, (&pack, &runtime), None)?];
@@ -85,11 +97,8 @@ fn table(options: &Verification, (pack, runtime): (&Pack, &Runtime), gates: Opti
         Some(file) => pictures::by_pairs(&options.images, file).map(|(pictures, pairs)| (pictures, Some(pairs)))?,
         None => (pictures::by_person(&options.images, options.per_person)?, None),
     };
-    let threads = match options.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        chosen => chosen,
-    };
-    let samples = measure::samples(pack, runtime, &pictures, Protocol { gates, threads })?;
+    let crew = Crew { pack, runtime, threads: crew::threads(options.threads), detectors: false };
+    let samples = measure::samples(crew, &pictures, gates)?;
     let metric = pack.metric();
     let mut compared = match &pairs {
         None => Compared::all(&pictures, &samples, metric),
@@ -102,7 +111,7 @@ fn table(options: &Verification, (pack, runtime): (&Pack, &Runtime), gates: Opti
     if let Some(folder) = options.plots.as_deref().filter(|_| gates.is_none()) {
         fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         let points: Vec<(f64, f64)> = scores.det(20).iter().map(|p| (p.fmr, p.fnmr)).collect();
-        plots::det(folder, &title, &points)?;
+        plots::det(folder, &format!("DET curve, {title}"), ["FMR", "FNMR"], &[(&title, &points)])?;
         let thresholds: Vec<f64> = calibration.operating_points.iter().map(|p| p.threshold).collect();
         plots::histogram(folder, &title, [scores.genuine(), scores.impostor()], &thresholds)?;
     }

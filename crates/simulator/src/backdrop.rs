@@ -9,18 +9,20 @@ use crate::{
     layout::Layout,
     matte::Matte,
     portrait::Portrait,
-    texture::{Plane, Texture, linear_rgb},
+    texture::{Plane, linear_rgb},
 };
 use rand::RngExt;
 
 /// Frame pixels per cell.
-pub(crate) const CELL_PX: f32 = 2.0;
+const CELL_PX: f32 = 2.0;
 /// Cells beyond each edge of the frame.
-pub(crate) const MARGIN_CELLS: usize = 24;
+const MARGIN_CELLS: usize = 24;
 
 /// A background as the camera sees it in ambient light.
 pub(crate) struct Backdrop {
-    texture: Texture,
+    width: usize,
+    height: usize,
+    cells: Vec<[f32; 3]>,
     /// Distance from the camera in centimetres.
     pub(crate) distance_cm: f32,
 }
@@ -35,27 +37,38 @@ pub(crate) struct Painted<'a> {
 impl Backdrop {
     /// The background that the conditions ask for; without a portrait it is a room.
     pub(crate) fn new(conditions: &Conditions, painted: Option<&Painted<'_>>) -> Self {
-        let cells = |side: u32| (side as f32 / CELL_PX).ceil() as usize + 2 * MARGIN_CELLS;
-        let (width, height) = (cells(conditions.width), cells(conditions.height));
+        let across = |side: u32| (side as f32 / CELL_PX).ceil() as usize + 2 * MARGIN_CELLS;
+        let (width, height) = (across(conditions.width), across(conditions.height));
         let mut rng = conditions.rng(12);
         let distance_cm = rng.random_range(110.0..190.0);
-        let texels = match (conditions.background, painted) {
+        let cells = match (conditions.background, painted) {
             (Background::Portrait, Some(painted)) => {
-                let cells = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
-                soften(fill(cells.map(|at| painted.cell(at)).collect(), width), width, 2)
+                let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+                soften(fill(places.map(|at| painted.cell(at)).collect(), width), width, 2)
             }
             (Background::Portrait, None) => room::paint(width, height, conditions.seed),
             (Background::Room(which), _) => room::paint(width, height, which),
         };
-        let texels = texels.into_iter().map(|[r, g, b]| [r, g, b, 1.0]).collect();
-        Self { texture: Texture { width, height, texels }, distance_cm }
+        Self { width, height, cells, distance_cm }
     }
 
-    /// The background at a place on the frame, in pixels.
-    #[inline]
-    pub(crate) fn at(&self, x: f32, y: f32) -> [f32; 3] {
-        let [r, g, b, _] = self.texture.sample(x / CELL_PX + MARGIN_CELLS as f32, y / CELL_PX + MARGIN_CELLS as f32);
-        [r, g, b]
+    /// A row of the frame, from its left edge on, the camera swayed by so many pixels.
+    pub(crate) fn row(&self, y: usize, [dx, dy]: [f32; 2], into: &mut [[f32; 3]]) {
+        let v = ((y as f32 + dy) / CELL_PX + MARGIN_CELLS as f32).clamp(0.0, (self.height - 1) as f32 - 0.001);
+        let (above, share) = (v as usize, v.fract());
+        let line = |y: usize| &self.cells[y * self.width..][..self.width];
+        let (above, below) = (line(above), line(above + 1));
+        let blend =
+            |(a, b): (&[f32; 3], &[f32; 3])| -> [f32; 3] { std::array::from_fn(|i| a[i] + share * (b[i] - a[i])) };
+        let between: Vec<[f32; 3]> = above.iter().zip(below).map(blend).collect();
+        let (start, last) = (dx / CELL_PX + MARGIN_CELLS as f32, (self.width - 1) as f32 - 0.001);
+        for (x, pixel) in into.iter_mut().enumerate() {
+            let u = (x as f32 / CELL_PX + start).clamp(0.0, last);
+            let at = u as usize;
+            let share = u - at as f32;
+            let (a, b) = (between[at], between[at + 1]);
+            *pixel = std::array::from_fn(|i| a[i] + share * (b[i] - a[i]));
+        }
     }
 }
 

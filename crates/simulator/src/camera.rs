@@ -91,7 +91,10 @@ impl Camera {
         blur(canvas, self.conditions.blur_px);
         let tone = &*TONE;
         let level = |x: f32| tone[((x * (TONES as f32 / WHITEST)).max(0.0) as usize).min(TONES - 1)];
-        let levels = canvas.pixels.iter().flat_map(|pixel| pixel.map(level)).collect();
+        let mut levels = vec![0; 3 * canvas.pixels.len()];
+        for (out, pixel) in levels.as_chunks_mut().0.iter_mut().zip(&canvas.pixels) {
+            *out = pixel.map(level);
+        }
         RgbImage::from_raw(canvas.width as u32, canvas.height as u32, levels).unwrap_or_default()
     }
 

@@ -6,10 +6,8 @@ use crate::{
     conditions::Conditions,
     portrait::{OVAL, Portrait},
 };
-use image::{
-    Rgb, RgbImage,
-    imageops::{self, FilterType},
-};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image};
+use image::{Rgb, RgbImage};
 use rand::RngExt;
 
 /// How much more than the frame is laid out, as a share of its width.
@@ -99,7 +97,16 @@ impl Layout {
             source.get_pixel_checked(x as u32, y as u32).copied().unwrap_or(Rgb([0; 3]))
         });
         let [width, height] = self.texel(self.high).map(|v| v.round().max(8.0) as u32);
-        let filter = if width < native.width() { FilterType::Triangle } else { FilterType::CatmullRom };
-        imageops::resize(&native, width, height, filter)
+        resample(native, width, height).unwrap_or_default()
     }
+}
+
+/// Catmull-Rom upwards; downwards it averages as far as needed.
+fn resample(picture: RgbImage, width: u32, height: u32) -> Option<RgbImage> {
+    let (w, h) = picture.dimensions();
+    let source = Image::from_vec_u8(w, h, picture.into_raw(), PixelType::U8x3).ok()?;
+    let mut target = Image::new(width, height, PixelType::U8x3);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
+    Resizer::new().resize(&source, &mut target, &options).ok()?;
+    RgbImage::from_raw(width, height, target.into_vec())
 }

@@ -73,9 +73,9 @@ impl Stage {
         let width = canvas.width;
         for (y, (line, &screen)) in canvas.pixels.chunks_exact_mut(width).zip(rows).enumerate() {
             let lamp: [f32; 3] = std::array::from_fn(|i| self.ambient[i] + screen[i] * diffuse);
-            for (x, pixel) in line.iter_mut().enumerate() {
-                let colour = self.backdrop.at(x as f32 + dx, y as f32 + dy);
-                *pixel = std::array::from_fn(|i| colour[i] * lamp[i]);
+            self.backdrop.row(y, [dx, dy], line);
+            for pixel in line {
+                *pixel = std::array::from_fn(|i| pixel[i] * lamp[i]);
             }
         }
         canvas.flatten();

@@ -75,10 +75,16 @@ impl Subject {
         let (triangles, aside) = unfold(&anchors);
         lend_normals(&mut anchors, &triangles);
         straighten(&mut anchors, aside);
+        let near = |anchor: &Anchor| {
+            let cm = [0, 1].map(|i| anchor.texel[i] / layout.texels_per_cm + layout.low[i]);
+            matte.near(cm) > 0.0
+        };
         let lighting = fit_lighting(&anchors, &texture);
         for anchor in &mut anchors {
             anchor.lit = lit(lighting, anchor.normal);
         }
+        // Most of what is laid out is background, which is not painted with the person.
+        let triangles = triangles.into_iter().filter(|t| t.iter().any(|&i| near(&anchors[i]))).collect();
         (Self { texture, anchors, triangles, lighting }, matte)
     }
 

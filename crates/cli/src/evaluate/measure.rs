@@ -1,30 +1,19 @@
-//! Pictures to features to scores: drives `vision` itself, one engine a thread, with a progress bar.
+//! Pictures to features to scores.
 //!
 //! Must never know: how rates are computed. Invariant: the result does not depend on the number of threads.
 
-use super::pictures::{Pair, Pictures};
-use anyhow::{Context, Result, anyhow};
+use super::{
+    crew::Crew,
+    pictures::{Pair, Pictures},
+};
+use anyhow::{Context, Result};
 use biometrics::{
     error_rates::{ImpostorPair, Rate},
     features::Features,
     score::Metric,
 };
-use indicatif::{ProgressBar, ProgressStyle};
-use std::{
-    fs,
-    sync::atomic::{AtomicUsize, Ordering},
-    thread,
-};
-use vision::{Engine, EngineOptions, ExamineOptions, Frame, Pack, Runtime};
-
-/// How a picture becomes features.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Protocol {
-    /// Leave out pictures that the quality gate does not pass at this inter-eye distance in pixels.
-    pub(super) gates: Option<u32>,
-    /// Threads, each with an engine of its own.
-    pub(super) threads: usize,
-}
+use std::fs;
+use vision::{Engine, ExamineOptions, Frame};
 
 /// What came of the pictures, in their order.
 pub(super) struct Samples {
@@ -34,36 +23,17 @@ pub(super) struct Samples {
     pub(super) missed: u64,
 }
 
-/// Runs every picture through the pipeline.
+/// Runs every picture through the pipeline. With `gates`, pictures are left out that the quality gate does not pass at this
+/// inter-eye distance in pixels.
 ///
 /// # Errors
 /// A picture that cannot be read or decoded, an engine that does not start.
-pub(super) fn samples(pack: &Pack, runtime: &Runtime, pictures: &Pictures, protocol: Protocol) -> Result<Samples> {
-    let total = pictures.all.len();
-    let bar = ProgressBar::new(total as u64).with_message("pictures");
-    bar.set_style(ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta} left")?);
-    let next = AtomicUsize::new(0);
-    let work = || -> Result<Vec<(usize, Option<Features>)>> {
-        let mut engine = Engine::new(runtime, pack, EngineOptions::default())?;
-        let mut done = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(picture) = pictures.all.get(index) else { return Ok(done) };
-            let jpeg = fs::read(&picture.path).with_context(|| format!("{} cannot be read", picture.path.display()))?;
-            let features = one(&mut engine, &jpeg, protocol.gates);
-            done.push((index, features.with_context(|| format!("{}", picture.path.display()))?));
-            bar.inc(1);
-        }
-    };
-    let parts: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..protocol.threads.max(1)).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().map(|t| t.join().map_err(|_| anyhow!("a thread panicked"))?).collect::<Result<_>>()
+pub(super) fn samples(crew: Crew<'_>, pictures: &Pictures, gates: Option<u32>) -> Result<Samples> {
+    let features = crew.each(("pictures", pictures.all.len()), |engine, index| {
+        let path = &pictures.all[index].path;
+        let jpeg = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        one(engine, &jpeg, gates).with_context(|| format!("{}", path.display()))
     })?;
-    bar.finish_and_clear();
-    let mut features: Vec<Option<Features>> = (0..total).map(|_| None).collect();
-    for (index, found) in parts.into_iter().flatten() {
-        features[index] = found;
-    }
     let missed = features.iter().filter(|found| found.is_none()).count() as u64;
     Ok(Samples { features, missed })
 }

@@ -3,9 +3,11 @@
 //! Invariant: the same folder gives the same list on every machine.
 
 use anyhow::{Context, Result, bail, ensure};
+use image::{codecs::jpeg::JpegEncoder, imageops::FilterType};
 use std::{
     collections::BTreeMap,
     fs,
+    io::Cursor,
     path::{Path, PathBuf},
 };
 
@@ -94,14 +96,34 @@ pub(super) fn by_pairs(images: &Path, file: &Path) -> Result<(Pictures, Vec<Pair
     Ok((pictures, pairs))
 }
 
-fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
+/// Longer side of a picture that was too large for a frame, in pixels.
+const SHRUNK_PX: u32 = 1024;
+
+/// Reads a picture as a JPEG file that the engine takes: as it is, or smaller where it is larger than a frame may be.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+    let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let size = image::ImageReader::new(Cursor::new(&bytes)).with_guessed_format()?.into_dimensions();
+    let (width, height) = size.with_context(|| format!("{}", path.display()))?;
+    if width.max(height) <= vision::MAX_SIDE_PX.into() && bytes.len() <= vision::MAX_FRAME_BYTES {
+        return Ok(bytes);
+    }
+    let whole = image::load_from_memory(&bytes).with_context(|| format!("{}", path.display()))?;
+    let small = whole.resize(SHRUNK_PX, SHRUNK_PX, FilterType::Triangle).to_rgb8();
+    let mut jpeg = Vec::new();
+    JpegEncoder::new_with_quality(&mut jpeg, 92).encode_image(&small)?;
+    Ok(jpeg)
+}
+
+/// What a folder holds, in name order.
+pub(super) fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     paths.sort();
     Ok(paths)
 }
 
-fn is_jpeg(path: &Path) -> bool {
+/// Whether the name says that it is a JPEG file.
+pub(super) fn is_jpeg(path: &Path) -> bool {
     path.extension().is_some_and(|e| e.eq_ignore_ascii_case("jpg") || e.eq_ignore_ascii_case("jpeg"))
 }
 

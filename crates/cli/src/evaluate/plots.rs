@@ -6,28 +6,69 @@ use std::{fs, path::Path, sync::Arc};
 
 const SIZE: (u32, u32) = (900, 640);
 
-/// Draws the detection error trade-off (ISO/IEC 19795-1): FNMR over FMR, both logarithmic, one point per threshold.
-///
-/// `points` are (FMR, FNMR) as shares of 1; points with a zero are left out, as a logarithm has no place for them.
-pub(super) fn det(folder: &Path, title: &str, points: &[(f64, f64)]) -> Result<()> {
-    let shown: Vec<(f64, f64)> = points.iter().copied().filter(|(fmr, fnmr)| *fmr > 0.0 && *fnmr > 0.0).collect();
-    let low = |pick: fn(&(f64, f64)) -> f64| shown.iter().map(pick).fold(0.1, f64::min);
+/// One curve of a detection error trade-off: its name and (x, y) as shares of 1.
+pub(super) type Curve<'a> = (&'a str, &'a [(f64, f64)]);
+
+/// Draws the detection error trade-off (ISO/IEC 19795-1): both error rates logarithmic, one point per threshold. `axes` names
+/// the rates. Points with a zero are left out, as a logarithm has no place for them.
+pub(super) fn det(folder: &Path, title: &str, axes: [&str; 2], curves: &[Curve<'_>]) -> Result<()> {
+    let positive = |points: &[(f64, f64)]| points.iter().copied().filter(|(x, y)| *x > 0.0 && *y > 0.0).collect();
+    let shown: Vec<(&str, Vec<(f64, f64)>)> = curves.iter().map(|(name, points)| (*name, positive(points))).collect();
+    let low = |pick: fn(&(f64, f64)) -> f64| shown.iter().flat_map(|(_, p)| p).map(pick).fold(0.1, f64::min);
     let (x, y) = (low(|p| p.0), low(|p| p.1));
     save(folder, "det", |area| {
         let mut chart = ChartBuilder::on(area)
-            .caption(format!("DET curve, {title}"), ("sans-serif", 20))
+            .caption(title, ("sans-serif", 20))
             .margin(16)
             .x_label_area_size(44)
             .y_label_area_size(64)
             .build_cartesian_2d((x..1.0).log_scale(), (y..1.0).log_scale())?;
         chart
             .configure_mesh()
-            .x_desc("FMR")
-            .y_desc("FNMR")
+            .x_desc(axes[0])
+            .y_desc(axes[1])
             .x_label_formatter(&|v| format!("{v:.0e}"))
             .y_label_formatter(&|v| format!("{v:.0e}"))
             .draw()?;
-        chart.draw_series(LineSeries::new(shown.iter().copied(), RGBColor(20, 90, 160).stroke_width(2)))?;
+        for (number, (name, points)) in shown.iter().enumerate() {
+            let colour = if number == 0 { RGBColor(20, 90, 160).to_rgba() } else { Palette99::pick(number).to_rgba() };
+            let drawn = chart.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?;
+            if shown.len() > 1 {
+                drawn.label(*name).legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 12, y + 5)], colour.filled()));
+            }
+        }
+        if shown.len() > 1 {
+            chart.configure_series_labels().border_style(BLACK.mix(0.3)).background_style(WHITE.mix(0.8)).draw()?;
+        }
+        Ok(())
+    })
+}
+
+/// One bar of a chart: a name, a share of 1, and its upper bound.
+pub(super) type Bar = (&'static str, f64, f64);
+
+/// Draws shares as horizontal bars, each with a whisker to its upper bound, and a line at `limit`.
+pub(super) fn bars(folder: &Path, title: &str, bars: &[Bar], limit: f64) -> Result<()> {
+    save(folder, "species", |area| {
+        let widest = bars.iter().map(|bar| bar.2).fold(2.0 * limit, f64::max);
+        let mut chart = ChartBuilder::on(area)
+            .caption(title, ("sans-serif", 20))
+            .margin(16)
+            .x_label_area_size(44)
+            .y_label_area_size(170)
+            .build_cartesian_2d(0.0..105.0 * widest, 0.0..bars.len() as f64)?;
+        chart.configure_mesh().disable_y_mesh().x_desc("percent, with the upper 95 % bound").y_labels(0).draw()?;
+        for (place, bar) in bars.iter().rev().enumerate() {
+            let (low, middle) = (place as f64 + 0.2, place as f64 + 0.5);
+            let (share, upper) = (100.0 * bar.1, 100.0 * bar.2);
+            let colour = RGBColor(20, 90, 160);
+            chart.draw_series([Rectangle::new([(0.0, low), (share, place as f64 + 0.8)], colour.filled())])?;
+            chart.draw_series(LineSeries::new([(share, middle), (upper, middle)], BLACK.stroke_width(2)))?;
+            let at = chart.backend_coord(&(0.0, middle));
+            area.draw(&Text::new(bar.0, (16, at.1 - 8), ("sans-serif", 15)))?;
+        }
+        let line = [(100.0 * limit, 0.0), (100.0 * limit, bars.len() as f64)];
+        chart.draw_series(LineSeries::new(line, RGBColor(190, 60, 40)))?;
         Ok(())
     })
 }

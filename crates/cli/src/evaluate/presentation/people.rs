@@ -1,0 +1,152 @@
+//! People of a picture folder (one folder a person), apart by hashes of their names: what was trained or tuned on and what is
+//! measured on never meet.
+//!
+//! Must never know: gates. Invariant: the same folder and seed give the same people in the same order on every machine.
+
+use super::draw::sha256;
+use crate::evaluate::pictures;
+use anyhow::{Context, Result};
+use biometrics::{Features, GateStatus};
+use simulator::Portrait;
+use std::path::{Path, PathBuf};
+use vision::{Engine, ExamineOptions, Face, Frame};
+
+/// How names are split, for reports.
+pub(super) const RULE: &str = "d = first byte of SHA-256(\"countersign/pad-split/v1/\" + name) mod 10: 0 to 3 train the detectors of gate 3, 4 sets their \
+     threshold; of 5 to 9, an even last byte of SHA-256(name) is what gates 1 and 4 were tuned on, an odd one is measured on";
+
+/// A portrait must look about straight at the camera, in degrees: a compliant capture begins so.
+const MAX_YAW_DEG: f32 = 15.0;
+/// ... and be a face beyond doubt.
+const MIN_PRESENCE: f32 = 0.9;
+
+/// What a person's pictures are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Training of the detectors of our own: four of ten.
+    Train,
+    /// Their threshold: one of ten.
+    Threshold,
+    /// The limits of gates 1 and 4: half of the rest.
+    Tune,
+    /// Measurement: the other half.
+    Measure,
+}
+
+impl Part {
+    /// Decided by the name alone; [`RULE`] in words.
+    pub(super) fn of(name: &str) -> Self {
+        match sha256(&[b"countersign/pad-split/v1/", name.as_bytes()])[0] % 10 {
+            0..=3 => Self::Train,
+            4 => Self::Threshold,
+            _ if sha256(&[name.as_bytes()])[31].is_multiple_of(2) => Self::Tune,
+            _ => Self::Measure,
+        }
+    }
+}
+
+/// One person by one or two pictures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Person {
+    /// The first picture: captures are rendered from it.
+    portrait: PathBuf,
+    /// Another one, to compare with.
+    another: Option<PathBuf>,
+}
+
+/// A person as captures are rendered from them.
+pub(super) struct Subject {
+    /// The portrait.
+    pub(super) portrait: Portrait,
+    /// The portrait's features.
+    pub(super) features: Features,
+}
+
+/// Those to measure on, in an order drawn by the seed.
+pub(super) fn list(folder: &Path, seed: u64) -> Result<Vec<Person>> {
+    let mut people = Vec::new();
+    for path in pictures::sorted(folder)?.into_iter().filter(|path| path.is_dir()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if Part::of(&name) != Part::Measure {
+            continue;
+        }
+        let mut files = pictures::sorted(&path)?.into_iter().filter(|file| pictures::is_jpeg(file));
+        let Some(portrait) = files.next() else { continue };
+        let order = sha256(&[b"countersign/evaluate/order/v1", &seed.to_be_bytes(), name.as_bytes()]);
+        people.push((order, Person { portrait, another: files.next() }));
+    }
+    people.sort_by_key(|(order, _)| *order);
+    Ok(people.into_iter().map(|(_, person)| person).collect())
+}
+
+impl Person {
+    /// Whether compliant captures can be rendered from the portrait: gate 2 takes it, and it looks straight at the camera. Another
+    /// face in its background, closed eyes or blur would stand in every capture.
+    pub(super) fn is_usable(&self, engine: &mut Engine) -> Result<bool> {
+        let jpeg = pictures::read(&self.portrait)?;
+        let options = ExamineOptions { min_inter_eye_px: vision::MIN_INTER_EYE_PX };
+        let evidence = engine.examine(&[Frame { jpeg: &jpeg, offset_ms: 0 }], options);
+        let evidence = evidence.with_context(|| format!("{}", self.portrait.display()))?;
+        Ok(evidence.quality.status == GateStatus::Pass && self.subject(engine)?.is_some())
+    }
+
+    /// Loads the portrait; `None` where it shows no face or one that is turned away.
+    pub(super) fn subject(&self, engine: &mut Engine) -> Result<Option<Subject>> {
+        let jpeg = pictures::read(&self.portrait)?;
+        let sample = engine.sample(&jpeg).with_context(|| format!("{}", self.portrait.display()))?;
+        let Some(sample) = sample.filter(|sample| is_straight(&sample.face)) else { return Ok(None) };
+        // Rounded, so that processors which differ in the last bit still render the same.
+        let coarse = |v: f32| (v * 16.0).round() / 16.0;
+        let points = sample.face.points.iter().zip(&sample.face.depth);
+        let points = points.map(|(p, &z)| [coarse(p.x), coarse(p.y), coarse(z)]).collect();
+        let pixels = image::load_from_memory(&jpeg)?.to_rgb8();
+        Ok(Portrait::new(pixels, points).ok().map(|portrait| Subject { portrait, features: sample.features }))
+    }
+
+    /// Features to compare with, of another picture; `None` where there is none that shows a face.
+    pub(super) fn reference(&self, engine: &mut Engine) -> Result<Option<Features>> {
+        let Some(path) = &self.another else { return Ok(None) };
+        engine.features_of(&pictures::read(path)?).with_context(|| format!("{}", path.display()))
+    }
+}
+
+fn is_straight(face: &Face) -> bool {
+    let (right, left) = (234, 454);
+    let across = face.points[left].x - face.points[right].x;
+    let yaw = (face.depth[left] - face.depth[right]).atan2(across).to_degrees();
+    yaw.abs() <= MAX_YAW_DEG && face.presence >= MIN_PRESENCE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn parts_have_the_shares_that_the_rule_promises() {
+        let names: Vec<String> = (0..4000).map(|i| format!("person {i}")).collect();
+        let share = |part| names.iter().filter(|name| Part::of(name) == part).count() as f64 / names.len() as f64;
+        for (part, expected) in [(Part::Train, 0.4), (Part::Threshold, 0.1), (Part::Tune, 0.25), (Part::Measure, 0.25)]
+        {
+            assert!((share(part) - expected).abs() < 0.03, "{part:?}: {}", share(part));
+        }
+    }
+
+    #[test]
+    fn only_people_to_measure_on_are_listed_and_the_seed_draws_their_order() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let names: Vec<String> = (0..60).map(|i| format!("person {i}")).collect();
+        for name in &names {
+            fs::create_dir(dir.path().join(name))?;
+            for file in ["b.jpg", "a.jpg", "c.txt"] {
+                fs::write(dir.path().join(name).join(file), b"")?;
+            }
+        }
+        let people = list(dir.path(), 1)?;
+        assert_eq!(people.len(), names.iter().filter(|name| Part::of(name) == Part::Measure).count());
+        assert!(people.iter().all(|p| p.portrait.ends_with("a.jpg") && p.another.as_ref().unwrap().ends_with("b.jpg")));
+        assert_eq!(people, list(dir.path(), 1)?);
+        assert_ne!(people, list(dir.path(), 2)?);
+        Ok(())
+    }
+}

@@ -1,0 +1,172 @@
+//! The whole chain on simulated captures: who is taken, what is made, what is told.
+//!
+//! Must never know: pixels. Invariant: equal options on an equal folder give equal figures, whatever the number of threads.
+
+use super::{
+    Presentation,
+    capture::Setting,
+    decision::Found,
+    detection::Detection,
+    draw::{Kind, Wanted},
+    people::{self, Person, RULE},
+    plot_detection, report,
+    tally::{Hearing, Tally},
+};
+use crate::evaluate::{crew::Crew, plots};
+use anyhow::{Context, Result, ensure};
+use biometrics::CaptureMode;
+use serde_json::{Value, json};
+use service::Clock;
+use simulator::Species;
+use std::{fs, path::Path};
+use vision::ExamineOptions;
+
+/// Inter-eye distance that the default policy asks for, in pixels.
+const MIN_INTER_EYE_PX: u32 = 60;
+/// TARGETS B3.
+const APCER_LIMIT: f64 = 0.05;
+
+/// Whom captures are made of.
+struct Drawn {
+    people: Vec<Person>,
+    /// Looked at and passed over: gate 2 does not take the portrait, or it is turned away.
+    passed_over: usize,
+    /// In the part that is measured on.
+    in_part: usize,
+}
+
+/// What the options ask for, complete.
+fn wanted<'a>(options: &Presentation, species: &'a [Species]) -> Wanted<'a> {
+    Wanted { bona_fide: options.bona_fide, attacks: options.attacks, species, seed: options.seed }
+}
+
+/// Makes and judges all captures: the report and the figures.
+pub(super) fn run(crew: &Crew<'_>, folder: &Path, options: &Presentation) -> Result<(String, Value)> {
+    let drawn = draw(crew, folder, options)?;
+    let found = captures(crew, &drawn.people, options)?;
+    let tally = Tally::new(&found, &Hearing::without(&options.without));
+    let detections = detections(&found);
+    let name = crew.pack.name();
+    plot_detection(options, name, &detections)?;
+    plot_species(options, name, &tally)?;
+    let text = [head(crew, options, &drawn), report::chain(&tally), report::detections(&detections), cost(&found)];
+    let figures = json!({
+        "simulated": true,
+        "pack": name,
+        "models": crew.pack.digests(),
+        "mode": CaptureMode::from(options.mode),
+        "attempt": 1,
+        "seed": options.seed,
+        "constant_script": options.constant_script,
+        "without": options.without,
+        "split": { "rule": RULE, "people": drawn.in_part, "used": drawn.people.len(), "passed_over": drawn.passed_over },
+        "fmr": options.fmr,
+        "gate_3_ran": crew.pack.presentation_attack_threshold().is_some(),
+        "captures": found.len(),
+        "figures": tally,
+        "gate_3": detections,
+        "seconds_per_capture": { "render": seconds(&found, 0), "examine": seconds(&found, 1) },
+    });
+    Ok((text.join("\n\n"), figures))
+}
+
+/// As many people as there are captures of the most frequent kind, and one more to attack, as far as there are.
+fn draw(crew: &Crew<'_>, folder: &Path, options: &Presentation) -> Result<Drawn> {
+    let all = people::list(folder, options.seed)?;
+    let enough = options.bona_fide.max(options.attacks).max(1) + 1;
+    let (mut people, mut looked_at) = (Vec::new(), 0);
+    while people.len() < enough && looked_at < all.len() {
+        let next = &all[looked_at..all.len().min(looked_at + enough - people.len())];
+        let usable = crew.each(("people", next.len()), |engine, i| next[i].is_usable(engine))?;
+        people.extend(next.iter().zip(usable).filter(|(_, usable)| *usable).map(|(person, _)| person.clone()));
+        looked_at += next.len();
+    }
+    ensure!(
+        people.len() > 1,
+        "{} holds fewer than two usable people of the part that is measured on ({RULE})",
+        folder.display()
+    );
+    Ok(Drawn { passed_over: looked_at - people.len(), in_part: all.len(), people })
+}
+
+/// Everything that was found, in the order of the jobs.
+pub(super) fn captures(crew: &Crew<'_>, people: &[Person], options: &Presentation) -> Result<Vec<Found>> {
+    let species = if options.species.is_empty() { Species::ALL.to_vec() } else { options.species.clone() };
+    let jobs = wanted(options, &species).jobs(people.len());
+    let threshold = crew.pack.calibration().threshold_at(options.fmr);
+    let setting = Setting {
+        people,
+        mode: options.mode.into(),
+        constant_script: options.constant_script,
+        options: ExamineOptions { min_inter_eye_px: options.min_inter_eye.unwrap_or(MIN_INTER_EYE_PX) },
+        metric: crew.pack.metric(),
+        threshold: threshold
+            .with_context(|| format!("the pack's calibration does not reach an FMR of {}", options.fmr))?,
+        clock: Clock::system(),
+    };
+    crew.each(("captures", jobs.len()), |engine, index| {
+        let job = &jobs[index];
+        setting.found(engine, job).with_context(|| format!("capture {index}, {}", job.kind.name()))
+    })
+}
+
+fn detections(found: &[Found]) -> Vec<Detection> {
+    let scores = |kind: Kind| -> Vec<f32> {
+        found.iter().filter(|f| f.kind == kind).filter_map(|f| f.presentation_score).collect()
+    };
+    let bona_fide = scores(Kind::BonaFide);
+    let one = |&species: &Species| Detection::new(species.name(), &bona_fide, &scores(Kind::Attack(species)));
+    Species::ALL.iter().filter_map(one).collect()
+}
+
+fn plot_species(options: &Presentation, pack: &str, tally: &Tally) -> Result<()> {
+    let Some(folder) = options.plots.as_deref().filter(|_| !tally.species.is_empty()) else { return Ok(()) };
+    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let bars: Vec<plots::Bar> =
+        tally.species.iter().filter_map(|row| row.passed_3_and_4.map(|s| (row.name, s.share, s.upper))).collect();
+    plots::bars(folder, &format!("APCER of gates 3 and 4, simulated, {pack}"), &bars, APCER_LIMIT)
+}
+
+fn head(crew: &Crew<'_>, options: &Presentation, drawn: &Drawn) -> String {
+    let gate_3 = match crew.pack.presentation_attack_threshold() {
+        Some(threshold) => format!("threshold {threshold:.3}"),
+        None => "NOT_RUN (the pack has no operating point for it); gates 1, 2, 4 and 5 decide".to_owned(),
+    };
+    let mut lines = vec![
+        format!("Simulated captures, pack {}, seed {}: engineering figures", crew.pack.name(), options.seed),
+        format!(
+            "People: {} of {} to measure on, {} passed over (gate 2 does not take the portrait, or it is turned away)",
+            drawn.people.len(),
+            drawn.in_part,
+            drawn.passed_over
+        ),
+        format!("Split: {RULE}"),
+        format!("Mode {}, attempt 1; gate 3: {gate_3}", mode(options)),
+        format!(
+            "Gate 5: FMR {:.0e}; its threshold was measured on all people of the calibration, these included. Reference: another picture of the person where there is one, else the portrait that captures are rendered from",
+            options.fmr
+        ),
+    ];
+    if !options.without.is_empty() {
+        lines.push(format!("POSITIVE CONTROL: as if these gates always passed: {:?}", options.without));
+    }
+    if options.constant_script {
+        lines.push("POSITIVE CONTROL: one script for all captures, older recordings included".to_owned());
+    }
+    lines.join("\n")
+}
+
+fn mode(options: &Presentation) -> String {
+    json!(CaptureMode::from(options.mode)).as_str().unwrap_or_default().to_owned()
+}
+
+fn cost(found: &[Found]) -> String {
+    let told = |at| seconds(found, at).map_or("absent".to_owned(), |s| format!("{s:.2} s"));
+    format!("A capture on one thread: {} to load and render, {} to examine", told(0), told(1))
+}
+
+/// Mean seconds a capture.
+fn seconds(found: &[Found], at: usize) -> Option<f64> {
+    let total: f64 = found.iter().map(|f| f.took[at].as_secs_f64()).sum();
+    (!found.is_empty()).then(|| total / found.len() as f64)
+}
