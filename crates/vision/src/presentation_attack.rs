@@ -111,6 +111,11 @@ impl Panel {
         Ok(answers)
     }
 
+    /// Whether there is an operating point.
+    pub(crate) const fn can_judge(&self) -> bool {
+        self.threshold.is_some()
+    }
+
     /// What the answers over the chosen frames add up to.
     pub(crate) fn judge(&self, answers: &[Vec<f32>]) -> Finding {
         let Some(score) = fusion::fuse(answers) else { return inconclusive() };

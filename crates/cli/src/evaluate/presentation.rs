@@ -128,7 +128,10 @@ fn real(crew: &Crew<'_>, folder: &std::path::Path, options: &Presentation) -> Re
         "pack {} has no operating point for gate 3, which is NOT_RUN: nothing to measure",
         crew.pack.name()
     );
-    let asked = ExamineOptions { min_inter_eye_px: options.min_inter_eye.unwrap_or(vision::MIN_INTER_EYE_PX) };
+    let asked = ExamineOptions {
+        min_inter_eye_px: options.min_inter_eye.unwrap_or(vision::MIN_INTER_EYE_PX),
+        presentation_attack: true,
+    };
     let measured = labelled::measure(crew, folder, asked)?;
     plot_detection(options, crew.pack.name(), &measured.detection)?;
     let text = format!("Gate 3 of pack {} on the pictures given\n{}", crew.pack.name(), measured.tables());

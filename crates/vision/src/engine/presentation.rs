@@ -30,10 +30,10 @@ impl Engine {
         Ok(self)
     }
 
-    /// Whether gate 3 can be run at all.
+    /// Whether gate 3 can be run at all: there are detectors, and an operating point for them.
     #[must_use]
-    pub const fn detects_presentation_attacks(&self) -> bool {
-        self.presentation_attack.is_some()
+    pub fn detects_presentation_attacks(&self) -> bool {
+        self.presentation_attack.as_ref().is_some_and(Panel::can_judge)
     }
 
     /// What each detector says of one picture, outside any gate, with `face` as it was found or moved on purpose: log-odds

@@ -84,7 +84,7 @@ impl Person {
     /// face in its background, closed eyes or blur would stand in every capture.
     pub(super) fn is_usable(&self, engine: &mut Engine) -> Result<bool> {
         let jpeg = pictures::read(&self.portrait)?;
-        let options = ExamineOptions { min_inter_eye_px: vision::MIN_INTER_EYE_PX };
+        let options = ExamineOptions { min_inter_eye_px: vision::MIN_INTER_EYE_PX, presentation_attack: false };
         let evidence = engine.examine(&[Frame { jpeg: &jpeg, offset_ms: 0 }], options);
         let evidence = evidence.with_context(|| format!("{}", self.portrait.display()))?;
         Ok(evidence.quality.status == GateStatus::Pass && self.subject(engine)?.is_some())

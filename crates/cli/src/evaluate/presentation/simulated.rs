@@ -98,7 +98,10 @@ pub(super) fn captures(crew: &Crew<'_>, people: &[Person], options: &Presentatio
         people,
         mode: options.mode.into(),
         constant_script: options.constant_script,
-        options: ExamineOptions { min_inter_eye_px: options.min_inter_eye.unwrap_or(MIN_INTER_EYE_PX) },
+        options: ExamineOptions {
+            min_inter_eye_px: options.min_inter_eye.unwrap_or(MIN_INTER_EYE_PX),
+            presentation_attack: true,
+        },
         metric: crew.pack.metric(),
         threshold: threshold
             .with_context(|| format!("the pack's calibration does not reach an FMR of {}", options.fmr))?,
