@@ -24,6 +24,8 @@ struct Desk {
     keys: PathBuf,
     folder: PathBuf,
     aud: String,
+    /// Name of the receipts' issuer below the public address.
+    issuer: &'static str,
 }
 
 /// Makes every offline check.
@@ -81,24 +83,42 @@ pub(crate) fn check(cluster: &Cluster, told: &Told, checks: &mut Checks) -> Resu
     Ok(())
 }
 
+/// The CLI accepts a production receipt in a network namespace of its own, and nothing is left out.
+pub(crate) fn production(cluster: &Cluster, aud: &str, token: &str) -> Result<()> {
+    let folder = cluster.folder().join("relying-party");
+    fs::create_dir_all(&folder)?;
+    let path = folder.join("production.jws");
+    fs::write(&path, token)?;
+    fs::write(folder.join("action.json"), action_json(&caller::action().payee))?;
+    let desk = Desk { keys: cluster.folder().join("keys/public"), folder, aud: aud.to_owned(), issuer: "receipts" };
+    let verify = ["receipt".to_owned(), "verify".to_owned()];
+    desk.run(&verify.into_iter().chain(desk.expected(&path)).collect::<Vec<_>>()).and_then(accepted)
+}
+
 impl Desk {
+    /// The key set of this desk's issuer.
+    fn jwks(&self) -> PathBuf {
+        self.keys.join(if self.issuer == "receipts" { "jwks.json" } else { "test-jwks.json" })
+    }
+
     fn lay(cluster: &Cluster, told: &Told) -> Result<Self> {
         let folder = cluster.folder().join("relying-party");
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("receipt.jws"), &told.receipt)?;
         fs::write(folder.join("action.json"), action_json(&caller::action().payee))?;
-        Ok(Self { keys: cluster.folder().join("keys/public"), folder, aud: told.tenant.id.clone() })
+        let keys = cluster.folder().join("keys/public");
+        Ok(Self { keys, folder, aud: told.tenant.id.clone(), issuer: "test-receipts" })
     }
 
     /// Arguments for this receipt and what the relying party expects of it; a later argument of the same name wins.
     fn expected(&self, token: &Path) -> Vec<String> {
         let path = |path: &Path| path.to_string_lossy().into_owned();
-        let (jwks, root) = (path(&self.keys.join("test-jwks.json")), path(&self.keys.join("root.thumbprint")));
+        let (jwks, root) = (path(&self.jwks()), path(&self.keys.join("root.thumbprint")));
         let action = path(&self.folder.join("action.json"));
         let pairs = [
             ("--jwks", jwks),
             ("--root", root),
-            ("--issuer", format!("{PUBLIC_URL}/test-receipts")),
+            ("--issuer", format!("{PUBLIC_URL}/{}", self.issuer)),
             ("--aud", self.aud.clone()),
             ("--nonce", nonce()),
             ("--action", action),

@@ -151,6 +151,15 @@ fn stranger_refused(answer: &v1::VerifyResponse) -> Result<()> {
 
 /// A signed refusal in which the first gate that did not pass is `gate`, with `reason` among its reasons.
 fn refusing(answer: &v1::VerifyResponse, gate: v1::Gate, reason: &str) -> Result<()> {
+    let first = first_refusing(answer, &[gate])?;
+    if !first.reasons.iter().any(|found| found == reason) {
+        bail!("reasons: expected {reason}, found {:?}", first.reasons);
+    }
+    Ok(())
+}
+
+/// A signed refusal in which the first gate that did not pass is one of `gates`; that gate.
+fn first_refusing<'a>(answer: &'a v1::VerifyResponse, gates: &[v1::Gate]) -> Result<&'a v1::GateResult> {
     same("verdict", answer.verdict, v1::Verdict::Refuse.into())?;
     same("signed", answer.receipt.split('.').count(), 3)?;
     same("gates listed", answer.gates.len(), 5)?;
@@ -158,15 +167,19 @@ fn refusing(answer: &v1::VerifyResponse, gate: v1::Gate, reason: &str) -> Result
         [v1::GateStatus::Fail, v1::GateStatus::Inconclusive].iter().any(|status| g.status == i32::from(*status))
     };
     let first = answer.gates.iter().find(stopped).context("no gate refused")?;
-    same("refusing gate", first.gate, gate.into())?;
-    if !first.reasons.iter().any(|found| found == reason) {
-        bail!("reasons: expected {reason}, found {:?}", first.reasons);
+    if !gates.contains(&first.gate()) {
+        bail!("refusing gate: expected one of {gates:?}, found {:?} {:?}", first.gate(), first.reasons);
     }
-    Ok(())
+    Ok(first)
+}
+
+/// A signed refusal by one of `gates`.
+pub(crate) fn refusing_at(answer: &v1::VerifyResponse, gates: &[v1::Gate]) -> Result<()> {
+    first_refusing(answer, gates).map(drop)
 }
 
 /// A status that says why no decision was made.
-fn refused<T>(answer: Result<T, Box<tonic::Status>>, code: Code, reason: &str) -> Result<()> {
+pub(crate) fn refused<T>(answer: Result<T, Box<tonic::Status>>, code: Code, reason: &str) -> Result<()> {
     match answer {
         Ok(_) => bail!("answered, {reason} was expected"),
         Err(status) => same("status and reason", (status.code(), caller::reason(&status).as_str()), (code, reason)),

@@ -18,6 +18,7 @@ mod json;
 mod leaks;
 mod memory;
 mod offline;
+mod production;
 mod races;
 mod third_party;
 mod transform;

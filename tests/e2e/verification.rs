@@ -253,18 +253,3 @@ async fn of_sixteen_captures_at_once_for_one_challenge_exactly_one_is_accepted()
     assert_eq!(decided.len(), 2, "the enrollment and one verification");
     Ok(())
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_production_tenant_is_accepted_by_nobody_while_a_gate_does_not_run() -> Result<()> {
-    let Some(scene) = Scene::open("verification_production").await? else { return Ok(()) };
-    let live = scene.cluster.make_tenant("live", false)?;
-    assert!(live.api_key.starts_with("cs_live_"));
-    let answer = scene.bank.with(&live.api_key).enroll_user(USER, captures::portraits(&["obama.jpg"])?).await?;
-    assert_eq!(answer.verdict(), v1::Verdict::Refuse);
-    let statuses: Vec<_> = answer.gates.iter().map(v1::GateResult::status).collect();
-    assert_eq!(statuses[2..4], [GateStatus::NotRun; 2], "{statuses:?}");
-    assert!(answer.reference.is_none());
-    let test = receipt::evidence(&answer.receipt, &scene.receipt_keys()?);
-    assert!(test.is_err(), "a production tenant's receipts come from another issuer and key");
-    Ok(())
-}

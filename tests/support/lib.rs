@@ -2,6 +2,7 @@
 //!
 //! Owns nothing of the product: it uses programs as operators do and calls as tenants do.
 
+pub mod answering;
 pub mod books;
 pub mod caller;
 pub mod captures;
