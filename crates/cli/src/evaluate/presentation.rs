@@ -9,8 +9,7 @@ mod decision;
 mod detection;
 mod draw;
 mod labelled;
-mod people;
-mod report;
+pub(super) mod report;
 mod simulated;
 mod tally;
 #[cfg(test)]

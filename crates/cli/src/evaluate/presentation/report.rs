@@ -127,7 +127,7 @@ fn reasons(row: &Row) -> String {
 }
 
 /// An empty table with its heads.
-pub(super) fn grid<const N: usize>(heads: [&str; N]) -> Grid {
+pub(in crate::evaluate) fn grid<const N: usize>(heads: [&str; N]) -> Grid {
     let mut grid = Grid::new();
     grid.load_preset(UTF8_FULL_CONDENSED).set_header(heads);
     grid

@@ -4,11 +4,13 @@ use super::{
     Mode, Presentation,
     decision::Found,
     draw::Kind,
-    people::{self, Part},
     simulated,
     tally::{Hearing, Tally},
 };
-use crate::evaluate::crew::Crew;
+use crate::evaluate::{
+    crew::Crew,
+    people::{self, Part},
+};
 use biometrics::GateStatus;
 use simulator::Species;
 use std::{

@@ -3,16 +3,15 @@
 //!
 //! Must never know: gates. Invariant: the same folder and seed give the same people in the same order on every machine.
 
-use super::draw::sha256;
-use crate::evaluate::pictures;
-use anyhow::{Context, Result};
+use super::{crew::Crew, hash::sha256, pictures};
+use anyhow::{Context, Result, ensure};
 use biometrics::{Features, GateStatus};
 use simulator::Portrait;
 use std::path::{Path, PathBuf};
 use vision::{Engine, ExamineOptions, Face, Frame};
 
 /// How names are split, for reports.
-pub(super) const RULE: &str = "d = first byte of SHA-256(\"countersign/pad-split/v1/\" + name) mod 10: 0 to 3 train the detectors of gate 3, 4 sets their \
+const RULE: &str = "d = first byte of SHA-256(\"countersign/pad-split/v1/\" + name) mod 10: 0 to 3 train the detectors of gate 3, 4 sets their \
      threshold; of 5 to 9, an even last byte of SHA-256(name) is what gates 1 and 4 were tuned on, an odd one is measured on";
 
 /// A portrait must look about straight at the camera, in degrees: a compliant capture begins so.
@@ -77,6 +76,53 @@ pub(super) fn list(folder: &Path, seed: u64) -> Result<Vec<Person>> {
     }
     people.sort_by_key(|(order, _)| *order);
     Ok(people.into_iter().map(|(_, person)| person).collect())
+}
+
+/// Whom captures are made of.
+pub(super) struct Drawn {
+    /// The people.
+    pub(super) people: Vec<Person>,
+    /// Looked at and passed over: gate 2 does not take the portrait, or it is turned away.
+    pub(super) passed_over: usize,
+    /// In the part that is measured on.
+    pub(super) in_part: usize,
+}
+
+impl Drawn {
+    /// The first `enough` usable people in the seed's order, as far as there are so many; two at least.
+    pub(super) fn new(crew: &Crew<'_>, folder: &Path, (seed, enough): (u64, usize)) -> Result<Self> {
+        let all = list(folder, seed)?;
+        let (mut people, mut looked_at) = (Vec::new(), 0);
+        while people.len() < enough && looked_at < all.len() {
+            let next = &all[looked_at..all.len().min(looked_at + enough - people.len())];
+            let usable = crew.each(("people", next.len()), |engine, i| next[i].is_usable(engine))?;
+            people.extend(next.iter().zip(usable).filter(|(_, usable)| *usable).map(|(person, _)| person.clone()));
+            looked_at += next.len();
+        }
+        let enough = people.len() > 1;
+        ensure!(enough, "{} holds fewer than two usable people to measure on ({RULE})", folder.display());
+        Ok(Self { passed_over: looked_at - people.len(), in_part: all.len(), people })
+    }
+
+    /// Who they are, for reports.
+    pub(super) fn told(&self) -> String {
+        format!(
+            "People: {} of {} to measure on, {} passed over (gate 2 does not take the portrait, or it is turned away)\nSplit: {RULE}",
+            self.people.len(),
+            self.in_part,
+            self.passed_over
+        )
+    }
+
+    /// The same for machines.
+    pub(super) fn value(&self) -> serde_json::Value {
+        serde_json::json!({
+            "rule": RULE,
+            "people": self.in_part,
+            "used": self.people.len(),
+            "passed_over": self.passed_over,
+        })
+    }
 }
 
 impl Person {
