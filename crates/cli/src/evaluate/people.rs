@@ -61,12 +61,12 @@ pub(super) struct Subject {
     pub(super) features: Features,
 }
 
-/// Those to measure on, in an order drawn by the seed.
-pub(super) fn list(folder: &Path, seed: u64) -> Result<Vec<Person>> {
+/// Those of one part, in an order drawn by the seed.
+pub(super) fn list(folder: &Path, part: Part, seed: u64) -> Result<Vec<Person>> {
     let mut people = Vec::new();
     for path in pictures::sorted(folder)?.into_iter().filter(|path| path.is_dir()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if Part::of(&name) != Part::Measure {
+        if Part::of(&name) != part {
             continue;
         }
         let mut files = pictures::sorted(&path)?.into_iter().filter(|file| pictures::is_jpeg(file));
@@ -78,20 +78,33 @@ pub(super) fn list(folder: &Path, seed: u64) -> Result<Vec<Person>> {
     Ok(people.into_iter().map(|(_, person)| person).collect())
 }
 
+/// Who is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Selection {
+    /// The part they belong to.
+    pub(super) part: Part,
+    /// Draws their order.
+    pub(super) seed: u64,
+    /// How many are wanted, as far as there are so many.
+    pub(super) enough: usize,
+}
+
 /// Whom captures are made of.
 pub(super) struct Drawn {
     /// The people.
     pub(super) people: Vec<Person>,
     /// Looked at and passed over: gate 2 does not take the portrait, or it is turned away.
-    pub(super) passed_over: usize,
-    /// In the part that is measured on.
-    pub(super) in_part: usize,
+    passed_over: usize,
+    /// In the part that they belong to.
+    in_part: usize,
+    part: Part,
 }
 
 impl Drawn {
-    /// The first `enough` usable people in the seed's order, as far as there are so many; two at least.
-    pub(super) fn new(crew: &Crew<'_>, folder: &Path, (seed, enough): (u64, usize)) -> Result<Self> {
-        let all = list(folder, seed)?;
+    /// The first usable people in the seed's order; two at least.
+    pub(super) fn new(crew: &Crew<'_>, folder: &Path, asked: Selection) -> Result<Self> {
+        let Selection { part, seed, enough } = asked;
+        let all = list(folder, part, seed)?;
         let (mut people, mut looked_at) = (Vec::new(), 0);
         while people.len() < enough && looked_at < all.len() {
             let next = &all[looked_at..all.len().min(looked_at + enough - people.len())];
@@ -100,16 +113,22 @@ impl Drawn {
             looked_at += next.len();
         }
         let enough = people.len() > 1;
-        ensure!(enough, "{} holds fewer than two usable people to measure on ({RULE})", folder.display());
-        Ok(Self { passed_over: looked_at - people.len(), in_part: all.len(), people })
+        ensure!(enough, "{} holds fewer than two usable people to {part:?} on ({RULE})", folder.display());
+        Ok(Self { passed_over: looked_at - people.len(), in_part: all.len(), part, people })
     }
 
     /// Who they are, for reports.
     pub(super) fn told(&self) -> String {
+        let warning = match self.part {
+            Part::Measure => "",
+            _ => "\nPEOPLE OF ANOTHER PART THAN THE ONE TO MEASURE ON: for setting limits, never for figures",
+        };
         format!(
-            "People: {} of {} to measure on, {} passed over (gate 2 does not take the portrait, or it is turned away)\nSplit: {RULE}",
+            "People: {} of {} in the part to {:?} on, {} passed over (gate 2 does not take the portrait, or it is turned away)\n\
+             Split: {RULE}{warning}",
             self.people.len(),
             self.in_part,
+            self.part,
             self.passed_over
         )
     }
@@ -118,6 +137,7 @@ impl Drawn {
     pub(super) fn value(&self) -> serde_json::Value {
         serde_json::json!({
             "rule": RULE,
+            "part": format!("{:?}", self.part),
             "people": self.in_part,
             "used": self.people.len(),
             "passed_over": self.passed_over,
@@ -179,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn only_people_to_measure_on_are_listed_and_the_seed_draws_their_order() -> Result<()> {
+    fn only_people_of_the_part_are_listed_and_the_seed_draws_their_order() -> Result<()> {
         let dir = tempfile::tempdir()?;
         let names: Vec<String> = (0..60).map(|i| format!("person {i}")).collect();
         for name in &names {
@@ -188,11 +208,11 @@ mod tests {
                 fs::write(dir.path().join(name).join(file), b"")?;
             }
         }
-        let people = list(dir.path(), 1)?;
+        let people = list(dir.path(), Part::Measure, 1)?;
         assert_eq!(people.len(), names.iter().filter(|name| Part::of(name) == Part::Measure).count());
         assert!(people.iter().all(|p| p.portrait.ends_with("a.jpg") && p.another.as_ref().unwrap().ends_with("b.jpg")));
-        assert_eq!(people, list(dir.path(), 1)?);
-        assert_ne!(people, list(dir.path(), 2)?);
+        assert_eq!(people, list(dir.path(), Part::Measure, 1)?);
+        assert_ne!(people, list(dir.path(), Part::Measure, 2)?);
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ mod defect;
 
 use super::{
     crew::{self, Crew},
-    people::{Drawn, Person},
+    people::{Drawn, Part, Person, Selection},
     presentation::report,
     rates::{Clustered, Share},
 };
@@ -40,6 +40,9 @@ pub(crate) struct Quality {
     /// Draws people and conditions.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Take the people that gates 1 and 4 were tuned on: for setting limits, never for figures.
+    #[arg(long)]
+    tuning: bool,
     /// Threads, each with an engine of its own; 0 takes one per core.
     #[arg(long, default_value_t = 0)]
     threads: usize,
@@ -66,7 +69,9 @@ pub(super) fn run(options: &Quality) -> Result<()> {
     let runtime = Runtime::load(&options.onnxruntime)?;
     let threads = crew::threads(options.threads);
     let crew = Crew { pack: &pack, runtime: &runtime, threads, detectors: false };
-    let drawn = Drawn::new(&crew, &options.faces, (options.seed, options.frames.max(1) + 1))?;
+    let part = if options.tuning { Part::Tune } else { Part::Measure };
+    let asked = Selection { part, seed: options.seed, enough: options.frames.max(1) + 1 };
+    let drawn = Drawn::new(&crew, &options.faces, asked)?;
     let rows = measure(&crew, &drawn.people, options)?;
     if let Some(path) = &options.json {
         let figures = json!({

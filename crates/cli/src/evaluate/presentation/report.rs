@@ -25,6 +25,7 @@ pub(super) fn chain(tally: &Tally) -> String {
             gates(tally)
         ));
         parts.push(format!("Captures by the gate that stopped them\n{}", stops(tally)));
+        parts.push(format!("Positive controls: accepted when one gate is left out\n{}", controls(tally)));
         parts.push(closing(tally));
     }
     parts.join("\n\n")
@@ -88,6 +89,15 @@ fn stops(tally: &Tally) -> Grid {
         cells.push(count(row.accepted));
         cells.push(reasons(row));
         grid.add_row(cells);
+    }
+    grid
+}
+
+fn controls(tally: &Tally) -> Grid {
+    let mut grid = grid(["species", "all gates", "no gate 1", "no gate 2", "no gate 3", "no gate 4", "no gate 5"]);
+    for row in tally.species.iter().chain(&tally.attacks) {
+        let shares = std::iter::once(row.accepted).chain(row.accepted_without);
+        grid.add_row(std::iter::once(row.name.to_owned()).chain(shares.map(count)));
     }
     grid
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::evaluate::{
     crew::Crew,
-    people::{Drawn, Person},
+    people::{Drawn, Part, Person, Selection},
     plots,
 };
 use anyhow::{Context, Result};
@@ -38,7 +38,8 @@ fn wanted<'a>(options: &Presentation, species: &'a [Species]) -> Wanted<'a> {
 pub(super) fn run(crew: &Crew<'_>, folder: &Path, options: &Presentation) -> Result<(String, Value)> {
     // As many people as there are captures of the most frequent kind, and one more to attack.
     let enough = options.bona_fide.max(options.attacks).max(1) + 1;
-    let drawn = Drawn::new(crew, folder, (options.seed, enough))?;
+    let part = if options.tuning { Part::Tune } else { Part::Measure };
+    let drawn = Drawn::new(crew, folder, Selection { part, seed: options.seed, enough })?;
     let found = captures(crew, &drawn.people, options)?;
     let tally = Tally::new(&found, &Hearing::without(&options.without));
     let detections = detections(&found);
