@@ -20,7 +20,8 @@ const MAX_YAW_DEG: f32 = 15.0;
 const MIN_PRESENCE: f32 = 0.9;
 
 /// What a person's pictures are for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Part {
     /// Training of the detectors of our own: four of ten.
     Train,
@@ -113,7 +114,7 @@ impl Drawn {
             looked_at += next.len();
         }
         let enough = people.len() > 1;
-        ensure!(enough, "{} holds fewer than two usable people to {part:?} on ({RULE})", folder.display());
+        ensure!(enough, "{} holds fewer than two usable people of the part {part:?} ({RULE})", folder.display());
         Ok(Self { passed_over: looked_at - people.len(), in_part: all.len(), part, people })
     }
 
@@ -124,7 +125,7 @@ impl Drawn {
             _ => "\nPEOPLE OF ANOTHER PART THAN THE ONE TO MEASURE ON: for setting limits, never for figures",
         };
         format!(
-            "People: {} of {} in the part to {:?} on, {} passed over (gate 2 does not take the portrait, or it is turned away)\n\
+            "People: {} of {} in the part {:?}, {} passed over (gate 2 does not take the portrait, or it is turned away)\n\
              Split: {RULE}{warning}",
             self.people.len(),
             self.in_part,
@@ -137,7 +138,7 @@ impl Drawn {
     pub(super) fn value(&self) -> serde_json::Value {
         serde_json::json!({
             "rule": RULE,
-            "part": format!("{:?}", self.part),
+            "part": self.part,
             "people": self.in_part,
             "used": self.people.len(),
             "passed_over": self.passed_over,
