@@ -4,10 +4,13 @@
 //! Engineering figures on the pictures given; never certification figures.
 
 mod crew;
+mod hash;
 mod measure;
+mod people;
 mod pictures;
 mod plots;
 mod presentation;
+mod quality;
 mod rates;
 mod report;
 
@@ -30,6 +33,8 @@ pub(crate) enum Evaluate {
     Verification(Verification),
     /// Error rates of the gates under attack: the whole chain on simulated captures, or gate 3 alone on real pictures.
     Presentation(presentation::Presentation),
+    /// Whether the quality gate names the defect that a simulated capture was given.
+    Quality(quality::Quality),
 }
 
 /// What to evaluate on what.
@@ -75,6 +80,7 @@ pub(crate) fn run(evaluate: &Evaluate) -> Result<()> {
     match evaluate {
         Evaluate::Verification(options) => verification(options),
         Evaluate::Presentation(options) => presentation::run(options),
+        Evaluate::Quality(options) => quality::run(options),
     }
 }
 

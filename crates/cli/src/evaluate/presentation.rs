@@ -9,8 +9,7 @@ mod decision;
 mod detection;
 mod draw;
 mod labelled;
-mod people;
-mod report;
+pub(super) mod report;
 mod simulated;
 mod tally;
 #[cfg(test)]
@@ -63,6 +62,9 @@ pub(crate) struct Presentation {
     /// Draws people, scripts and conditions.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Take the people that gates 1 and 4 were tuned on: for setting limits, never for figures.
+    #[arg(long)]
+    tuning: bool,
     /// Threads, each with an engine of its own; 0 takes one per core.
     #[arg(long, default_value_t = 0)]
     threads: usize,

@@ -38,7 +38,8 @@ impl Clustered {
     /// The share and its bounds; `None` without captures.
     ///
     /// With one capture a person these are Clopper and Pearson's. With more, people are drawn again, and the wider bound of
-    /// both is taken; where nothing or everything was counted, drawing again shows no spread, and people count as the trials.
+    /// both is taken; drawing again shows no spread where nothing or everything was counted, so that no bound is tighter than
+    /// what as many people as there are could show by one capture each.
     pub(super) fn share(&self) -> Option<Share> {
         let total = self
             .0
@@ -49,14 +50,12 @@ impl Clustered {
         }
         let identities = self.0.len() as u64;
         let mut bounds = total.interval();
-        if total.errors == 0 || total.errors == total.trials {
-            bounds = clopper_pearson(if total.errors == 0 { 0 } else { identities }, identities);
-        } else if identities < total.trials {
+        if identities < total.trials {
             let rates: Vec<Rate> = self.0.values().copied().collect();
-            if let Some(drawn) = fnmr_interval(&rates, RESAMPLING) {
-                bounds.lower = bounds.lower.min(drawn.lower);
-                bounds.upper = bounds.upper.max(drawn.upper);
-            }
+            let people = [clopper_pearson(identities, identities).lower, clopper_pearson(0, identities).upper];
+            let drawn = fnmr_interval(&rates, RESAMPLING).map_or(people, |drawn| [drawn.lower, drawn.upper]);
+            bounds.lower = bounds.lower.min(drawn[0]).min(people[0]);
+            bounds.upper = bounds.upper.max(drawn[1]).max(people[1]);
         }
         Some(Share {
             count: total.errors,
@@ -96,6 +95,8 @@ mod tests {
         let few = counted((0..300).map(|i| (i % 30, false))).unwrap();
         let many = counted((0..30).map(|i| (i, false))).unwrap();
         assert_eq!((few.upper, few.of), (many.upper, 300));
+        let one = counted((0..300).map(|i| (i % 30, i == 0))).unwrap();
+        assert!(one.upper >= few.upper, "an error more never tightens the bound");
     }
 
     #[test]

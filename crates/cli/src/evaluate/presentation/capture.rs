@@ -5,8 +5,8 @@
 use super::{
     decision::{Finding, Found},
     draw::{Job, Kind, Scripts},
-    people::{Person, Subject},
 };
+use crate::evaluate::people::{Person, Subject};
 use anyhow::{Context, Result};
 use biometrics::{
     CaptureMode, ComparisonScore, Features, Gate, GateReason, GateStatus, Metric, capture_integrity, challenge_response,

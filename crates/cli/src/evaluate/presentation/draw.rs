@@ -2,8 +2,8 @@
 //!
 //! Must never know: pixels, gates. Invariant: what is drawn is a function of seed, kind and number alone.
 
+use crate::evaluate::hash::{leading, sha256};
 use biometrics::{CaptureMode, CaptureScript, ScriptInputs, TenantId};
-use ring::digest::{Context, SHA256};
 use simulator::Species;
 
 /// What a capture is.
@@ -101,19 +101,6 @@ impl Scripts {
 fn derive(nonce: &[u8], action_sha256: &[u8; 32], mode: CaptureMode) -> CaptureScript {
     let tenant = TenantId::new(uuid::Uuid::nil());
     CaptureScript::derive(&ScriptInputs { nonce, tenant, action_sha256, mode, attempt: 1 })
-}
-
-/// SHA-256 over parts, one after the other.
-pub(super) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
-    let mut context = Context::new(&SHA256);
-    parts.iter().for_each(|part| context.update(part));
-    let mut digest = [0; 32];
-    digest.copy_from_slice(context.finish().as_ref());
-    digest
-}
-
-fn leading(digest: &[u8; 32]) -> u64 {
-    digest.iter().take(8).fold(0, |sum, &byte| sum << 8 | u64::from(byte))
 }
 
 #[cfg(test)]

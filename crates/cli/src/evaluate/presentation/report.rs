@@ -25,6 +25,7 @@ pub(super) fn chain(tally: &Tally) -> String {
             gates(tally)
         ));
         parts.push(format!("Captures by the gate that stopped them\n{}", stops(tally)));
+        parts.push(format!("Positive controls: accepted when one gate is left out\n{}", controls(tally)));
         parts.push(closing(tally));
     }
     parts.join("\n\n")
@@ -92,6 +93,15 @@ fn stops(tally: &Tally) -> Grid {
     grid
 }
 
+fn controls(tally: &Tally) -> Grid {
+    let mut grid = grid(["species", "all gates", "no gate 1", "no gate 2", "no gate 3", "no gate 4", "no gate 5"]);
+    for row in tally.species.iter().chain(&tally.attacks) {
+        let shares = std::iter::once(row.accepted).chain(row.accepted_without);
+        grid.add_row(std::iter::once(row.name.to_owned()).chain(shares.map(count)));
+    }
+    grid
+}
+
 fn closing(tally: &Tally) -> String {
     let worst =
         tally.worst().map_or(ABSENT.to_owned(), |(row, share)| format!("{} {}", row.name, bounded(Some(share))));
@@ -127,7 +137,7 @@ fn reasons(row: &Row) -> String {
 }
 
 /// An empty table with its heads.
-pub(super) fn grid<const N: usize>(heads: [&str; N]) -> Grid {
+pub(in crate::evaluate) fn grid<const N: usize>(heads: [&str; N]) -> Grid {
     let mut grid = Grid::new();
     grid.load_preset(UTF8_FULL_CONDENSED).set_header(heads);
     grid

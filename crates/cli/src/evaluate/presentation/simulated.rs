@@ -8,12 +8,15 @@ use super::{
     decision::Found,
     detection::Detection,
     draw::{Kind, Wanted},
-    people::{self, Person, RULE},
     plot_detection, report,
     tally::{Hearing, Tally},
 };
-use crate::evaluate::{crew::Crew, plots};
-use anyhow::{Context, Result, ensure};
+use crate::evaluate::{
+    crew::Crew,
+    people::{Drawn, Part, Person, Selection},
+    plots,
+};
+use anyhow::{Context, Result};
 use biometrics::CaptureMode;
 use serde_json::{Value, json};
 use service::Clock;
@@ -26,15 +29,6 @@ const MIN_INTER_EYE_PX: u32 = 60;
 /// TARGETS B3.
 const APCER_LIMIT: f64 = 0.05;
 
-/// Whom captures are made of.
-struct Drawn {
-    people: Vec<Person>,
-    /// Looked at and passed over: gate 2 does not take the portrait, or it is turned away.
-    passed_over: usize,
-    /// In the part that is measured on.
-    in_part: usize,
-}
-
 /// What the options ask for, complete.
 fn wanted<'a>(options: &Presentation, species: &'a [Species]) -> Wanted<'a> {
     Wanted { bona_fide: options.bona_fide, attacks: options.attacks, species, seed: options.seed }
@@ -42,7 +36,10 @@ fn wanted<'a>(options: &Presentation, species: &'a [Species]) -> Wanted<'a> {
 
 /// Makes and judges all captures: the report and the figures.
 pub(super) fn run(crew: &Crew<'_>, folder: &Path, options: &Presentation) -> Result<(String, Value)> {
-    let drawn = draw(crew, folder, options)?;
+    // As many people as there are captures of the most frequent kind, and one more to attack.
+    let enough = options.bona_fide.max(options.attacks).max(1) + 1;
+    let part = if options.tuning { Part::Tune } else { Part::Measure };
+    let drawn = Drawn::new(crew, folder, Selection { part, seed: options.seed, enough })?;
     let found = captures(crew, &drawn.people, options)?;
     let tally = Tally::new(&found, &Hearing::without(&options.without));
     let detections = detections(&found);
@@ -59,7 +56,7 @@ pub(super) fn run(crew: &Crew<'_>, folder: &Path, options: &Presentation) -> Res
         "seed": options.seed,
         "constant_script": options.constant_script,
         "without": options.without,
-        "split": { "rule": RULE, "people": drawn.in_part, "used": drawn.people.len(), "passed_over": drawn.passed_over },
+        "split": drawn.value(),
         "fmr": options.fmr,
         "gate_3_ran": crew.pack.presentation_attack_threshold().is_some(),
         "captures": found.len(),
@@ -68,25 +65,6 @@ pub(super) fn run(crew: &Crew<'_>, folder: &Path, options: &Presentation) -> Res
         "seconds_per_capture": { "render": seconds(&found, 0), "examine": seconds(&found, 1) },
     });
     Ok((text.join("\n\n"), figures))
-}
-
-/// As many people as there are captures of the most frequent kind, and one more to attack, as far as there are.
-fn draw(crew: &Crew<'_>, folder: &Path, options: &Presentation) -> Result<Drawn> {
-    let all = people::list(folder, options.seed)?;
-    let enough = options.bona_fide.max(options.attacks).max(1) + 1;
-    let (mut people, mut looked_at) = (Vec::new(), 0);
-    while people.len() < enough && looked_at < all.len() {
-        let next = &all[looked_at..all.len().min(looked_at + enough - people.len())];
-        let usable = crew.each(("people", next.len()), |engine, i| next[i].is_usable(engine))?;
-        people.extend(next.iter().zip(usable).filter(|(_, usable)| *usable).map(|(person, _)| person.clone()));
-        looked_at += next.len();
-    }
-    ensure!(
-        people.len() > 1,
-        "{} holds fewer than two usable people of the part that is measured on ({RULE})",
-        folder.display()
-    );
-    Ok(Drawn { passed_over: looked_at - people.len(), in_part: all.len(), people })
 }
 
 /// Everything that was found, in the order of the jobs.
@@ -137,13 +115,7 @@ fn head(crew: &Crew<'_>, options: &Presentation, drawn: &Drawn) -> String {
     };
     let mut lines = vec![
         format!("Simulated captures, pack {}, seed {}: engineering figures", crew.pack.name(), options.seed),
-        format!(
-            "People: {} of {} to measure on, {} passed over (gate 2 does not take the portrait, or it is turned away)",
-            drawn.people.len(),
-            drawn.in_part,
-            drawn.passed_over
-        ),
-        format!("Split: {RULE}"),
+        drawn.told(),
         format!("Mode {}, attempt 1; gate 3: {gate_3}", mode(options)),
         format!(
             "Gate 5: FMR {:.0e}; its threshold was measured on all people of the calibration, these included. Reference: another picture of the person where there is one, else the portrait that captures are rendered from",

@@ -33,6 +33,8 @@ pub(super) struct Row {
     pub(super) no_response: Option<Share>,
     /// ... that all five gates accept: of attacks the IAPAR, of bona fide captures the success of the first attempt.
     pub(super) accepted: Option<Share>,
+    /// ... that the others accept when one more gate is left out, by its number: the positive control of that gate.
+    pub(super) accepted_without: [Option<Share>; 5],
     /// How often each gate found what, by its number: PASS, FAIL, INCONCLUSIVE, NOT_RUN.
     pub(super) found: [[u64; 4]; 5],
     /// Captures by the gate that stopped them first.
@@ -94,6 +96,10 @@ impl Hearing {
             refused_1_to_4: share(&|found| matches!(found.end(&early), End::Refused(_))),
             no_response: share(&|found| matches!(found.end(&early), End::NoResponse(_))),
             accepted,
+            accepted_without: Gate::ALL.map(|gate| {
+                let others: Vec<Gate> = self.0.iter().copied().filter(|heard| *heard != gate).collect();
+                share(&|found| found.end(&others) == End::Accepted)
+            }),
             found: Gate::ALL.map(|gate| statuses.map(|status| count(gate, status))),
             stopped_by: Gate::ALL.map(|gate| {
                 let stopped = |found: &&&Found| stopper(found.end(&self.0)) == Some(gate);
@@ -232,6 +238,8 @@ mod tests {
         let accepted =
             |without: &[u8]| Tally::new(&captures, &Hearing::without(without)).species[0].accepted.unwrap().count;
         assert_eq!([accepted(&[]), accepted(&[4]), accepted(&[3]), accepted(&[3, 4])], [0, 1, 1, 2]);
+        let row = &Tally::new(&captures, &Hearing::without(&[])).species[0];
+        assert_eq!(row.accepted_without.map(|share| share.unwrap().count), [0, 0, 1, 1, 0]);
     }
 
     #[test]

@@ -4,11 +4,13 @@ use super::{
     Mode, Presentation,
     decision::Found,
     draw::Kind,
-    people::{self, Part},
     simulated,
     tally::{Hearing, Tally},
 };
-use crate::evaluate::crew::Crew;
+use crate::evaluate::{
+    crew::Crew,
+    people::{self, Part},
+};
 use biometrics::GateStatus;
 use simulator::Species;
 use std::{
@@ -62,6 +64,7 @@ fn asked(species: &[Species]) -> Presentation {
         fmr: 1e-2,
         min_inter_eye: None,
         seed: 3,
+        tuning: false,
         threads: 1,
         without: Vec::new(),
         constant_script: false,
@@ -73,7 +76,7 @@ fn asked(species: &[Species]) -> Presentation {
 impl Ground {
     fn found(&self, options: &Presentation, threads: usize) -> Vec<Found> {
         let crew = Crew { pack: &self.pack, runtime: &self.runtime, threads, detectors: true };
-        let people = people::list(self.faces.path(), options.seed).unwrap();
+        let people = people::list(self.faces.path(), Part::Measure, options.seed).unwrap();
         assert_eq!(people.len(), 2);
         let mut found = simulated::captures(&crew, &people, options).unwrap();
         found.iter_mut().for_each(|found| found.took = Default::default());

@@ -3,16 +3,15 @@
 //!
 //! Must never know: gates. Invariant: the same folder and seed give the same people in the same order on every machine.
 
-use super::draw::sha256;
-use crate::evaluate::pictures;
-use anyhow::{Context, Result};
+use super::{crew::Crew, hash::sha256, pictures};
+use anyhow::{Context, Result, ensure};
 use biometrics::{Features, GateStatus};
 use simulator::Portrait;
 use std::path::{Path, PathBuf};
 use vision::{Engine, ExamineOptions, Face, Frame};
 
 /// How names are split, for reports.
-pub(super) const RULE: &str = "d = first byte of SHA-256(\"countersign/pad-split/v1/\" + name) mod 10: 0 to 3 train the detectors of gate 3, 4 sets their \
+const RULE: &str = "d = first byte of SHA-256(\"countersign/pad-split/v1/\" + name) mod 10: 0 to 3 train the detectors of gate 3, 4 sets their \
      threshold; of 5 to 9, an even last byte of SHA-256(name) is what gates 1 and 4 were tuned on, an odd one is measured on";
 
 /// A portrait must look about straight at the camera, in degrees: a compliant capture begins so.
@@ -21,7 +20,8 @@ const MAX_YAW_DEG: f32 = 15.0;
 const MIN_PRESENCE: f32 = 0.9;
 
 /// What a person's pictures are for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Part {
     /// Training of the detectors of our own: four of ten.
     Train,
@@ -62,12 +62,12 @@ pub(super) struct Subject {
     pub(super) features: Features,
 }
 
-/// Those to measure on, in an order drawn by the seed.
-pub(super) fn list(folder: &Path, seed: u64) -> Result<Vec<Person>> {
+/// Those of one part, in an order drawn by the seed.
+pub(super) fn list(folder: &Path, part: Part, seed: u64) -> Result<Vec<Person>> {
     let mut people = Vec::new();
     for path in pictures::sorted(folder)?.into_iter().filter(|path| path.is_dir()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if Part::of(&name) != Part::Measure {
+        if Part::of(&name) != part {
             continue;
         }
         let mut files = pictures::sorted(&path)?.into_iter().filter(|file| pictures::is_jpeg(file));
@@ -77,6 +77,73 @@ pub(super) fn list(folder: &Path, seed: u64) -> Result<Vec<Person>> {
     }
     people.sort_by_key(|(order, _)| *order);
     Ok(people.into_iter().map(|(_, person)| person).collect())
+}
+
+/// Who is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Selection {
+    /// The part they belong to.
+    pub(super) part: Part,
+    /// Draws their order.
+    pub(super) seed: u64,
+    /// How many are wanted, as far as there are so many.
+    pub(super) enough: usize,
+}
+
+/// Whom captures are made of.
+pub(super) struct Drawn {
+    /// The people.
+    pub(super) people: Vec<Person>,
+    /// Looked at and passed over: gate 2 does not take the portrait, or it is turned away.
+    passed_over: usize,
+    /// In the part that they belong to.
+    in_part: usize,
+    part: Part,
+}
+
+impl Drawn {
+    /// The first usable people in the seed's order; two at least.
+    pub(super) fn new(crew: &Crew<'_>, folder: &Path, asked: Selection) -> Result<Self> {
+        let Selection { part, seed, enough } = asked;
+        let all = list(folder, part, seed)?;
+        let (mut people, mut looked_at) = (Vec::new(), 0);
+        while people.len() < enough && looked_at < all.len() {
+            let next = &all[looked_at..all.len().min(looked_at + enough - people.len())];
+            let usable = crew.each(("people", next.len()), |engine, i| next[i].is_usable(engine))?;
+            people.extend(next.iter().zip(usable).filter(|(_, usable)| *usable).map(|(person, _)| person.clone()));
+            looked_at += next.len();
+        }
+        let enough = people.len() > 1;
+        ensure!(enough, "{} holds fewer than two usable people of the part {part:?} ({RULE})", folder.display());
+        Ok(Self { passed_over: looked_at - people.len(), in_part: all.len(), part, people })
+    }
+
+    /// Who they are, for reports.
+    pub(super) fn told(&self) -> String {
+        let warning = match self.part {
+            Part::Measure => "",
+            _ => "\nPEOPLE OF ANOTHER PART THAN THE ONE TO MEASURE ON: for setting limits, never for figures",
+        };
+        format!(
+            "People: {} of {} in the part {:?}, {} passed over (gate 2 does not take the portrait, or it is turned away)\n\
+             Split: {RULE}{warning}",
+            self.people.len(),
+            self.in_part,
+            self.part,
+            self.passed_over
+        )
+    }
+
+    /// The same for machines.
+    pub(super) fn value(&self) -> serde_json::Value {
+        serde_json::json!({
+            "rule": RULE,
+            "part": self.part,
+            "people": self.in_part,
+            "used": self.people.len(),
+            "passed_over": self.passed_over,
+        })
+    }
 }
 
 impl Person {
@@ -133,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn only_people_to_measure_on_are_listed_and_the_seed_draws_their_order() -> Result<()> {
+    fn only_people_of_the_part_are_listed_and_the_seed_draws_their_order() -> Result<()> {
         let dir = tempfile::tempdir()?;
         let names: Vec<String> = (0..60).map(|i| format!("person {i}")).collect();
         for name in &names {
@@ -142,11 +209,11 @@ mod tests {
                 fs::write(dir.path().join(name).join(file), b"")?;
             }
         }
-        let people = list(dir.path(), 1)?;
+        let people = list(dir.path(), Part::Measure, 1)?;
         assert_eq!(people.len(), names.iter().filter(|name| Part::of(name) == Part::Measure).count());
         assert!(people.iter().all(|p| p.portrait.ends_with("a.jpg") && p.another.as_ref().unwrap().ends_with("b.jpg")));
-        assert_eq!(people, list(dir.path(), 1)?);
-        assert_ne!(people, list(dir.path(), 2)?);
+        assert_eq!(people, list(dir.path(), Part::Measure, 1)?);
+        assert_ne!(people, list(dir.path(), Part::Measure, 2)?);
         Ok(())
     }
 }
