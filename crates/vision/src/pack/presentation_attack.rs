@@ -87,10 +87,8 @@ mod tests {
         let packs = [("base", "base"), ("standard", "standard"), ("standard-fp32", "standard")];
         for (pack, family) in packs.map(|(pack, family)| (format!("{pack}.toml"), format!("{family}-pad.json"))) {
             assert!(read_committed(&pack, &family, |_| ()).unwrap().is_some_and(f32::is_finite));
-            let changes: [fn(&mut Manifest); 2] = [
-                |m| m.presentation_attack[0].sha256.replace_range(..4, "0000"),
-                |m| drop(m.presentation_attack.pop()),
-            ];
+            let changes: [fn(&mut Manifest); 2] =
+                [|m| m.presentation_attack[0].sha256.replace_range(..4, "0000"), |m| drop(m.presentation_attack.pop())];
             for change in changes {
                 let fault = read_committed(&pack, &family, change).unwrap_err();
                 assert!(matches!(fault, PackFault::OperatingPointOfOthers), "{pack}: {fault:?}");
