@@ -13,7 +13,7 @@ use std::{
 use vision::{Engine, EngineOptions, Evidence, ExamineOptions, Frame, Pack, Runtime};
 
 /// Each person is shown this often, every time under another script, light and camera.
-const CAPTURES: u64 = 4;
+const CAPTURES: u64 = 3;
 
 struct Stage {
     runtime: Runtime,
@@ -101,7 +101,7 @@ fn the_living_person_passes_and_a_flat_print_fails() {
     let with = |all: &[(GateStatus, Vec<GateReason>, Option<f32>)], status: GateStatus| {
         all.iter().filter(|(s, ..)| *s == status).count()
     };
-    assert!(living.len() >= 6 && prints.len() >= 6, "{living:?} {prints:?}");
+    assert!(living.len() >= 4 && prints.len() >= 4, "{living:?} {prints:?}");
     assert_eq!(with(&living, GateStatus::Pass), living.len(), "{living:?}");
     assert_eq!(with(&prints, GateStatus::Fail), prints.len(), "{prints:?}");
     assert!(prints.iter().all(|(_, reasons, _)| *reasons == [GateReason::PresentationAttackSuspected]));
@@ -113,7 +113,7 @@ fn without_the_detectors_no_print_is_refused() {
     let Some(stage) = stage("without_the_detectors_no_print_is_refused") else { return };
     let mut engine = Engine::new(&stage.runtime, &stage.pack, EngineOptions::default()).unwrap();
     let prints = judged(&stage, &mut engine, Some(Species::FlatPrint));
-    assert!(prints.len() >= 6);
+    assert!(prints.len() >= 4);
     assert!(prints.iter().all(|(status, reasons, score)| {
         *status == GateStatus::NotRun && *reasons == [GateReason::NoModel] && score.is_none()
     }));

@@ -110,6 +110,10 @@ fn standard_fp32(shared: &Path, base: &Path) -> tempfile::TempDir {
     let put = |from: PathBuf, name: &str| fs::copy(&from, dir.path().join(name)).unwrap();
     put(root().join("deploy/pack/standard-fp32.toml"), "pack.toml");
     put(root().join("deploy/pack/calibration/standard-fp32.json"), "calibration.json");
+    put(root().join("deploy/pack/calibration/standard-pad.json"), "presentation_attack.json");
+    for name in ["countersign_pad_wide.onnx", "countersign_pad_skin.onnx"] {
+        put(root().join("deploy/pad").join(name), name);
+    }
     for name in ["face_detection_short_range.onnx", "face_landmark.onnx"] {
         put(base.join(name), name);
     }

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use std::{
     fs,
     path::{Path, PathBuf},
+    thread,
 };
 
 /// The detectors, each named after the view it sees.
@@ -52,8 +53,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     command::say(&format!("rendered views: {data}"));
     let mut record = Map::new();
     record.insert("data_sha256".to_owned(), json!(data));
-    for view in VIEWS {
-        let figures = train(&place, view)?;
+    let figures = thread::scope(|scope| {
+        let threads = VIEWS.map(|view| scope.spawn(|| train(&place, view)));
+        let join = |t: thread::ScopedJoinHandle<'_, _>| t.join().unwrap_or_else(|_| bail!("training died"));
+        threads.into_iter().map(join).collect::<Result<Vec<Value>>>()
+    })?;
+    for (view, figures) in VIEWS.into_iter().zip(figures) {
         let sha256 = digest::of(&place.join(file(view)))?;
         command::say(&format!("{}: {sha256}", file(view)));
         record.insert(view.to_owned(), json!({"sha256": sha256, "figures": figures}));
