@@ -9,7 +9,9 @@ const NONCE: &str = "AAECAwQFBgcICQoLDA0ODw==";
 
 /// Prints what was started and how to call it.
 pub(crate) fn print(summary: &Summary, dir: &Path) {
-    println!("countersign dev is ready. Gates 3 and 4 are NOT_RUN: this is a test tenant under a test issuer.\n");
+    println!(
+        "countersign dev is ready. Its policy goes without gates 3 and 4: this is a test tenant under a test issuer.\n"
+    );
     println!("  url             {}", summary.url);
     println!("  tenant          {}", summary.credential.tenant_id);
     println!("  API key         {}", summary.credential.api_key);
