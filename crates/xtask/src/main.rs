@@ -46,7 +46,7 @@ enum Command {
     /// Check what the compiler does not: dependencies, licences, protocol, migrations
     Laws,
     /// Measure everything and write docs/EVALUATION.md
-    Figures,
+    Figures(figures::Options),
     /// Measure ratios against the bare loop and against what a Python team would run
     Bench(bench::Options),
     /// Build a model pack, and fetch what it needs to run
@@ -64,7 +64,7 @@ fn main() -> anyhow::Result<()> {
         Command::Demo(options) => demo::run(&options),
         Command::Test => test::run(),
         Command::Laws => laws::run(),
-        Command::Figures => figures::run(),
+        Command::Figures(options) => figures::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Pack(arguments) => pack::run(&arguments),
         Command::Portraits => portraits::run(),
