@@ -10,10 +10,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 use support::{
+    answering,
     caller::{self, Caller, Tenant},
     captures,
     cluster::Cluster,
     load::Faces,
+    performer::{Performer, indoors},
     scan::{self, Needles},
 };
 use tokio::time::sleep;
@@ -31,7 +33,35 @@ pub(super) struct Scene {
     pub(super) caller: Caller,
     pub(super) faces: Arc<Faces>,
     pub(super) blank: Vec<v1::Frame>,
+    answer: Answer,
     began: SystemTime,
+}
+
+/// A production challenge that waits for its answer, and that answer.
+struct Answer {
+    bank: Caller,
+    challenge: String,
+    frames: Vec<v1::Frame>,
+}
+
+impl Answer {
+    async fn prepare(cluster: &Cluster) -> Result<Self> {
+        let tenant = cluster.make_tenant("answers", false)?;
+        let mut bank = Caller::connect(cluster, &tenant.api_key).await?;
+        let asked = v1::CreateChallengeRequest { ttl_seconds: 300, ..answering::asked(USER, v1::Purpose::Enroll) };
+        let opened = bank.create_challenge(asked).await?;
+        let [owner] = Performer::cast(&cluster.options.pack, ["obama.jpg"])?;
+        let frames = owner.perform(&opened.script.context("a script")?, &indoors(871))?;
+        Ok(Self { bank, challenge: opened.challenge_id, frames })
+    }
+
+    /// Through all five gates.
+    async fn send(&mut self) -> Result<()> {
+        let answer = self.bank.enroll(&self.challenge, self.frames.clone()).await?;
+        let statuses: Vec<_> = answer.gates.iter().map(v1::GateResult::status).collect();
+        ensure!(!statuses[2..4].contains(&v1::GateStatus::NotRun), "gates 3 and 4 were to be run: {statuses:?}");
+        Ok(())
+    }
 }
 
 impl Scene {
@@ -39,13 +69,15 @@ impl Scene {
         let tenant = cluster.make_tenant("leaks", true)?;
         let caller = Caller::connect(&cluster, &tenant.api_key).await?;
         let (faces, blank) = (Arc::new(Faces::new(900, QUALITY)?), captures::frames(vec![noise()?]));
-        let began = fs::metadata(cluster.ca())?.modified()?;
-        Ok(Self { cluster, tenant, caller, faces, blank, began })
+        let (answer, began) = (Answer::prepare(&cluster).await?, fs::metadata(cluster.ca())?.modified()?);
+        Ok(Self { cluster, tenant, caller, faces, blank, answer, began })
     }
 
     /// Every frame that goes through the cluster.
-    pub(super) fn frames(&self) -> [&v1::Frame; 4] {
-        [&self.faces.enroll[0], &self.faces.owner[0], &self.faces.stranger[0], &self.blank[0]]
+    pub(super) fn frames(&self) -> [&v1::Frame; 6] {
+        let answer = &self.answer.frames;
+        let [first, middle] = [&answer[0], &answer[answer.len() / 2]];
+        [&self.faces.enroll[0], &self.faces.owner[0], &self.faces.stranger[0], &self.blank[0], first, middle]
     }
 
     /// Pieces of every frame as it is sent.
@@ -79,6 +111,7 @@ impl Scene {
             let status = caller.verify_user(USER, captures::frames(vec![bad])).await.err();
             ensure!(status.as_deref().map(caller::reason).as_deref() == Some(why), "a bad frame: {status:?}");
         }
+        self.answer.send().await?;
         let opened = caller.create_challenge(caller::challenge(USER, v1::Purpose::Verify)).await?;
         let other = v1::Action { payee: "GB33BUKB20201555555555".into(), ..caller::action() };
         let changed = caller.verify_action(&opened.challenge_id, faces.owner.clone(), other).await;
