@@ -247,3 +247,39 @@ fn one_wrong_colour_is_borne_and_two_are_not() {
         assert_eq!((found.light.unwrap().wrong, found.result.status), (errors, status));
     }
 }
+
+#[test]
+fn colours_that_barely_look_wrong_are_unclear_and_never_pass() {
+    let asked = script(CaptureMode::Light, 21);
+    let mut shown = asked.clone();
+    for at in [2, 6] {
+        let Target::Light { rgb } = &mut shown.steps[at].target else { panic!("a light step") };
+        // Half way to a neighbouring hue, and a little more.
+        let turn = |i: usize| std::array::from_fn(|j| if i == j { 255 - rgb[j] } else { rgb[j] });
+        let channel = (0..3).find(|i| crate::challenge::LIGHT_COLOURS.contains(&turn(*i))).unwrap();
+        rgb[channel] = if rgb[channel] == 0 { 160 } else { 95 };
+    }
+    let found = judge(&asked, &capture(&asked, &shown, &World::default()));
+    assert_eq!(found.light.as_ref().unwrap().wrong, 2, "{found:?}");
+    assert_eq!(
+        (found.result.status, found.result.reasons),
+        (GateStatus::Inconclusive, vec![GateReason::ChallengeLightUnclear])
+    );
+}
+
+/// Right colours and right motion: what differs is which regions answer more.
+#[test]
+fn regions_must_answer_as_a_heads_do() {
+    let both = CaptureMode::LightAndMotion;
+    let flat = (GateStatus::Fail, vec![GateReason::ChallengeLightFlat]);
+    let script = script(both, 5);
+    let head = judge(&script, &capture(&script, &script, &World::default()));
+    assert_eq!(head.result.status, GateStatus::Pass, "{head:?}");
+    let pasted = capture(&script, &script, &World { relief: 0.0, ..World::default() });
+    assert_eq!(judged(&script, &pasted), flat);
+    let swapped = |a: usize, b: usize| {
+        changed(both, |frames| frames.iter_mut().for_each(|f| f.face.as_mut().unwrap().regions.swap(a, b)))
+    };
+    assert_eq!(swapped(6, 7).0, GateStatus::Pass, "sides that answer alike");
+    assert_eq!(swapped(4, 6), flat, "the tip of the nose answers less than the side, with the same spread");
+}
