@@ -105,7 +105,6 @@ async fn every_malformed_field_of_a_challenge_is_named() -> Result<()> {
         ("rp_nonce", with(|r| r.rp_nonce = NONCE[..15].to_vec())),
         ("rp_nonce", with(|r| r.rp_nonce = vec![1; 65])),
         ("mode", with(|r| r.mode = 9)),
-        ("mode", with(|r| r.mode = v1::CaptureMode::Light.into())),
         ("possession", with(|r| r.possession = Some(v1::PossessionRequest::default()))),
         ("idempotency_key", with(|r| r.idempotency_key = "k".repeat(65))),
         ("ttl_seconds", with(|r| r.ttl_seconds = 301)),
