@@ -161,6 +161,10 @@ async fn what_was_recorded_or_made_up_is_refused_at_the_gate_that_sees_it() -> R
         let decision = Decision::of_verify(&answer)?;
         let Decision::Refuse(gate, status, _) = &decision else { panic!("{species:?}: {decision:?}") };
         assert!(gates.contains(gate) && *status != GateStatus::Pass, "{species:?}: {decision:?}");
+        let instructions = answer.next.context("next")?.instructions;
+        if (*gate, *status) == (Gate::ChallengeResponse, GateStatus::Fail) {
+            assert_eq!(instructions, Vec::<String>::new(), "{species:?}: a wrong answer is not corrected");
+        }
     }
     Ok(())
 }

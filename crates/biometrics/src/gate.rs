@@ -115,6 +115,8 @@ pub enum GateReason {
     ChallengeHeadMismatch,
     /// The face moves as a plane.
     ChallengePlanarMotion,
+    /// The gate was not part of the release that signed this; older receipts say so, and stay evidence.
+    NotImplemented,
     /// The policy goes without this gate.
     NotRequired,
     /// The pack has no model for this gate.

@@ -115,6 +115,7 @@ impl Instruction {
             | GateReason::ChallengeHeadMismatch
             | GateReason::ChallengePlanarMotion
             | GateReason::PresentationAttackSuspected
+            | GateReason::NotImplemented
             | GateReason::NotRequired
             | GateReason::NoModel
             | GateReason::EarlierGate

@@ -51,7 +51,10 @@ fn verify(pack: &vision::Pack, onnxruntime: Option<PathBuf>) -> anyhow::Result<O
         return Ok(Outcome::Done);
     };
     let runtime = vision::Runtime::load(&library)?;
-    let mut engine = match vision::Engine::new(&runtime, pack, vision::EngineOptions::default()) {
+    let options = vision::EngineOptions::default();
+    let made = vision::Engine::new(&runtime, pack, options)
+        .and_then(|engine| engine.with_presentation_attack(&runtime, pack, options));
+    let mut engine = match made {
         Ok(engine) => engine,
         Err(refused) => {
             eprintln!("refused: {:#}", anyhow::Error::from(refused));
@@ -78,6 +81,7 @@ fn describe(pack: &vision::Pack, as_json: bool) -> anyhow::Result<Outcome> {
             "calibration": pack.calibration_id(),
             "models": pack.digests(),
             "operating_points": points,
+            "presentation_attack_threshold": pack.presentation_attack_threshold(),
         });
         println!("{}", serde_json::to_string_pretty(&whole)?);
         return Ok(Outcome::Done);
@@ -85,6 +89,10 @@ fn describe(pack: &vision::Pack, as_json: bool) -> anyhow::Result<Outcome> {
     println!("pack           {} {}", pack.name(), manifest.version);
     println!("feature space  {}", pack.feature_space());
     println!("calibration    {}", pack.calibration_id());
+    match pack.presentation_attack_threshold() {
+        Some(threshold) => println!("gate 3         from {threshold:.3} log-odds of a bona fide presentation on"),
+        None => println!("gate 3         no operating point: NOT_RUN, and no production policy is taken"),
+    }
     let mut models = Table::new();
     models.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(["model", "licence", "from", "SHA-256"]);
     let (detector, landmarks, recogniser) = (&manifest.detector, &manifest.landmarks, &manifest.recogniser);

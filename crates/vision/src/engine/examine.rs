@@ -94,7 +94,7 @@ impl Engine {
             features: self.fuse(&good)?,
             instructions: match asked.script {
                 None => Instruction::for_reasons(&quality.reasons),
-                Some(_) => instructions([&integrity, &quality, &challenge_response]),
+                Some(_) => instructions(&integrity, &quality, &challenge_response),
             },
             per_frame: examined.into_iter().map(|e| e.evidence).collect(),
             integrity,
@@ -189,7 +189,9 @@ fn not_answered(reason: GateReason) -> GateResult {
     challenge_response::result(GateStatus::NotRun, vec![reason])
 }
 
-/// What the capture subject can do better.
-fn instructions(results: [&GateResult; 3]) -> Vec<Instruction> {
-    Instruction::for_reasons(&results.map(|result| result.reasons.as_slice()).concat())
+/// What the capture subject can do better. Of an answer that contradicts the script nothing is told, or who makes answers up
+/// would learn which half of one was good.
+fn instructions(integrity: &GateResult, quality: &GateResult, answer: &GateResult) -> Vec<Instruction> {
+    let answer: &[GateReason] = if answer.status == GateStatus::Fail { &[] } else { &answer.reasons };
+    Instruction::for_reasons(&[integrity.reasons.as_slice(), &quality.reasons, answer].concat())
 }
