@@ -30,7 +30,7 @@ impl Gateway {
     }
 }
 
-/// What is allowed next. Instructions come from quality reasons alone, so that a device may have them.
+/// What is allowed next. Instructions are those that the worker lets a capture subject have: what they can cure.
 pub(crate) fn next(settled: &Settled) -> v1::Next {
     let directive = match (settled.verdict, settled.attempts_left) {
         (Verdict::Accept, _) => v1::Directive::Done,
