@@ -152,8 +152,8 @@ pub struct Evidence {
     pub presentation_attack_score: Option<f32>,
     /// Gate 4. NOT_RUN without a script and where gate 1 or 2 did not pass.
     pub challenge_response: GateResult,
-    /// Lowest comparison score between any two frames that passed quality, and where there is a script between any two
-    /// that show a face; `None` with fewer than two of them.
+    /// Lowest comparison score between any two of the frontal frames that passed quality, and between these fused and each
+    /// other frame: those that passed quality, and where there is a script all that show a face. `None` with fewer than two.
     /// The caller judges it against its threshold (gate 5).
     pub frame_consistency: Option<ComparisonScore>,
     /// Features fused over the frames that passed quality; `None` unless gates 1 and 2 passed.

@@ -22,6 +22,9 @@ pub const MIN_INTER_EYE_PX: u32 = 30;
 const RIVAL_SHARE: f32 = 0.5;
 /// The landmark model must believe that it looks at a face.
 pub(crate) const MIN_PRESENCE: f32 = 0.5;
+/// ... and a little that a competing detection is one: people in backgrounds have 0.99, what the detector takes for faces in
+/// blurred backgrounds has below 0.3 and mostly below 0.02.
+pub(crate) const MIN_RIVAL_PRESENCE: f32 = 0.1;
 /// Degrees.
 const MAX_YAW: f32 = 30.0;
 /// Degrees.
@@ -45,10 +48,11 @@ const MIN_EYE_CONTRAST: f32 = 0.06;
 /// Share of the outline outside the picture.
 const MAX_CROPPED: f32 = 0.05;
 
-/// Number of other faces that compete with the chosen one.
-pub(crate) fn rivals(chosen: &Detection, found: &[Detection]) -> usize {
-    let floor = chosen.weight() * RIVAL_SHARE;
-    found.iter().filter(|other| other.weight() >= floor).count().saturating_sub(1)
+/// Other detections that compete with the chosen one, if they are faces.
+pub(crate) fn rivals(chosen: &Detection, found: &[Detection]) -> Vec<Detection> {
+    let competes = |other: &&Detection| other.weight() >= chosen.weight() * RIVAL_SHARE;
+    let is_chosen = |other: &&Detection| other.rectangle == chosen.rectangle;
+    found.iter().filter(competes).filter(|other| !is_chosen(other)).copied().collect()
 }
 
 /// Judges one frame and writes its measurements and reasons into `evidence`.

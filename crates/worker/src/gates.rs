@@ -7,7 +7,7 @@ use biometrics::{Gate, GateReason, GateResult, GateStatus, Verdict, gate::decide
 use std::borrow::Cow;
 
 /// Version of gate 5's method.
-const COMPARISON_VERSION: &str = "fused-1";
+const COMPARISON_VERSION: &str = "fused-2";
 
 /// What gate 5 found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,10 +5,10 @@
 
 use super::{crew::Crew, hash::sha256, pictures};
 use anyhow::{Context, Result, ensure};
-use biometrics::{Features, GateStatus};
-use simulator::Portrait;
+use biometrics::{Features, GateReason, GateStatus};
+use simulator::{Conditions, Portrait, Script, render};
 use std::path::{Path, PathBuf};
-use vision::{Engine, ExamineOptions, Face, Frame};
+use vision::{Engine, Evidence, ExamineOptions, Face, Frame};
 
 /// How names are split, for reports.
 const RULE: &str = "d = first byte of SHA-256(\"countersign/pad-split/v1/\" + name) mod 10: 0 to 3 train the detectors of gate 3, 4 sets their \
@@ -18,6 +18,11 @@ const RULE: &str = "d = first byte of SHA-256(\"countersign/pad-split/v1/\" + na
 const MAX_YAW_DEG: f32 = 15.0;
 /// ... and be a face beyond doubt.
 const MIN_PRESENCE: f32 = 0.9;
+/// ... and half as sharp again as gate 2 asks: every capture inherits the portrait's blur and adds a camera's.
+const MIN_SHARPNESS: f32 = 0.06;
+
+/// Pictures that are looked at for one to compare with.
+const MAX_OTHERS: usize = 8;
 
 /// What a person's pictures are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -50,8 +55,8 @@ impl Part {
 pub(super) struct Person {
     /// The first picture: captures are rendered from it.
     portrait: PathBuf,
-    /// Another one, to compare with.
-    another: Option<PathBuf>,
+    /// The others: the first of them that gate 2 takes is compared with.
+    others: Vec<PathBuf>,
 }
 
 /// A person as captures are rendered from them.
@@ -73,7 +78,7 @@ pub(super) fn list(folder: &Path, part: Part, seed: u64) -> Result<Vec<Person>> 
         let mut files = pictures::sorted(&path)?.into_iter().filter(|file| pictures::is_jpeg(file));
         let Some(portrait) = files.next() else { continue };
         let order = sha256(&[b"countersign/evaluate/order/v1", &seed.to_be_bytes(), name.as_bytes()]);
-        people.push((order, Person { portrait, another: files.next() }));
+        people.push((order, Person { portrait, others: files.take(MAX_OTHERS).collect() }));
     }
     people.sort_by_key(|(order, _)| *order);
     Ok(people.into_iter().map(|(_, person)| person).collect())
@@ -94,7 +99,7 @@ pub(super) struct Selection {
 pub(super) struct Drawn {
     /// The people.
     pub(super) people: Vec<Person>,
-    /// Looked at and passed over: gate 2 does not take the portrait, or it is turned away.
+    /// Looked at and passed over: gate 2 does not take the portrait, or it is turned away, blurred or not alone.
     passed_over: usize,
     /// In the part that they belong to.
     in_part: usize,
@@ -125,7 +130,7 @@ impl Drawn {
             _ => "\nPEOPLE OF ANOTHER PART THAN THE ONE TO MEASURE ON: for setting limits, never for figures",
         };
         format!(
-            "People: {} of {} in the part {:?}, {} passed over (gate 2 does not take the portrait, or it is turned away)\n\
+            "People: {} of {} in the part {:?}, {} passed over (gate 2 does not take the portrait, or it is turned away, blurred or not alone)\n\
              Split: {RULE}{warning}",
             self.people.len(),
             self.in_part,
@@ -147,14 +152,20 @@ impl Drawn {
 }
 
 impl Person {
-    /// Whether compliant captures can be rendered from the portrait: gate 2 takes it, and it looks straight at the camera. Another
-    /// face in its background, closed eyes or blur would stand in every capture.
+    /// Whether compliant captures can be rendered from the portrait: gate 2 takes it, it looks straight at the camera, it is
+    /// sharp, and nobody else is in it nor in a frame that is rendered from it. Another face in its background, closed eyes or
+    /// blur would stand in every capture.
     pub(super) fn is_usable(&self, engine: &mut Engine) -> Result<bool> {
-        let jpeg = pictures::read(&self.portrait)?;
-        let options = ExamineOptions { min_inter_eye_px: vision::MIN_INTER_EYE_PX, presentation_attack: false };
-        let evidence = engine.examine(&[Frame { jpeg: &jpeg, offset_ms: 0 }], options);
-        let evidence = evidence.with_context(|| format!("{}", self.portrait.display()))?;
-        Ok(evidence.quality.status == GateStatus::Pass && self.subject(engine)?.is_some())
+        let evidence = examine(engine, &pictures::read(&self.portrait)?, &self.portrait)?;
+        let sharp = evidence.per_frame.iter().all(|frame| frame.sharpness >= MIN_SHARPNESS);
+        if evidence.quality.status != GateStatus::Pass || !sharp {
+            return Ok(false);
+        }
+        let Some(subject) = self.subject(engine)? else { return Ok(false) };
+        let glance = Script { slots: Vec::new(), frame_times_ms: vec![0] };
+        let glance = render(&subject.portrait, &glance, &Conditions::default())?;
+        let frames = glance.frames.iter().map(|frame| examine(engine, &frame.jpeg, &self.portrait));
+        Ok(frames.collect::<Result<Vec<_>>>()?.iter().all(is_alone))
     }
 
     /// Loads the portrait; `None` where it shows no face or one that is turned away.
@@ -170,11 +181,26 @@ impl Person {
         Ok(Portrait::new(pixels, points).ok().map(|portrait| Subject { portrait, features: sample.features }))
     }
 
-    /// Features to compare with, of another picture; `None` where there is none that shows a face.
+    /// Features to compare with, of another picture that an enrollment would take; `None` where there is none.
     pub(super) fn reference(&self, engine: &mut Engine) -> Result<Option<Features>> {
-        let Some(path) = &self.another else { return Ok(None) };
-        engine.features_of(&pictures::read(path)?).with_context(|| format!("{}", path.display()))
+        for path in &self.others {
+            if let Some(features) = examine(engine, &pictures::read(path)?, path)?.features {
+                return Ok(Some(features));
+            }
+        }
+        Ok(None)
     }
+}
+
+fn is_alone(evidence: &Evidence) -> bool {
+    !evidence.quality.reasons.contains(&GateReason::QualitySeveralFaces)
+}
+
+/// Gates 1 and 2 on a picture that comes from `path`, and its features where they pass.
+fn examine(engine: &mut Engine, jpeg: &[u8], path: &Path) -> Result<Evidence> {
+    let options = ExamineOptions { min_inter_eye_px: vision::MIN_INTER_EYE_PX, presentation_attack: false };
+    let evidence = engine.examine(&[Frame { jpeg, offset_ms: 0 }], options);
+    evidence.with_context(|| format!("{}", path.display()))
 }
 
 fn is_straight(face: &Face) -> bool {
@@ -211,7 +237,11 @@ mod tests {
         }
         let people = list(dir.path(), Part::Measure, 1)?;
         assert_eq!(people.len(), names.iter().filter(|name| Part::of(name) == Part::Measure).count());
-        assert!(people.iter().all(|p| p.portrait.ends_with("a.jpg") && p.another.as_ref().unwrap().ends_with("b.jpg")));
+        assert!(
+            people
+                .iter()
+                .all(|p| p.portrait.ends_with("a.jpg") && p.others.len() == 1 && p.others[0].ends_with("b.jpg"))
+        );
         assert_eq!(people, list(dir.path(), Part::Measure, 1)?);
         assert_ne!(people, list(dir.path(), Part::Measure, 2)?);
         Ok(())

@@ -36,3 +36,22 @@ fn two_exposures_share_no_noise_and_dim_light_is_noisier() {
     assert!((0.5..4.0).contains(&bright), "{bright}");
     assert!(dim > 1.5 * bright, "{dim} {bright}");
 }
+
+#[test]
+fn exposure_is_metered_on_the_middle_and_spares_its_highlights() {
+    let conditions = Conditions { noise: 0.0, blur_px: 0.0, ..Conditions::default() };
+    let take = |middle: [f32; 3], rest: f32| {
+        let mut canvas = Canvas::new(160, 120);
+        for (at, pixel) in canvas.pixels.iter_mut().enumerate() {
+            let (x, y) = (at % 160, at / 160);
+            *pixel = if x.abs_diff(80) < 22 && y.abs_diff(60) < 30 { middle } else { [rest; 3] };
+        }
+        let picture = Camera::new(&conditions).expose(&mut canvas, 0.0);
+        (picture.get_pixel(80, 60).0, picture.get_pixel(4, 4).0)
+    };
+    let ((dim, _), (fair, _)) = (take([0.05; 3], 0.4), take([0.2; 3], 0.4));
+    assert!(dim[1] > 60, "a dim face before a bright wall stays visible: {dim:?}");
+    assert!(fair[1] > dim[1]);
+    let (red, _) = take([2.0, 0.2, 0.2], 0.01);
+    assert!(red[0] < 240, "bright red skin before a dark wall is not clipped: {red:?}");
+}

@@ -4,6 +4,7 @@ use super::{Engine, alignment};
 use crate::{
     capture_integrity::Still,
     decode,
+    detector::Detection,
     error::VisionError,
     evidence::{Evidence, ExamineOptions, Frame, FrameEvidence},
     integrity,
@@ -16,6 +17,9 @@ use biometrics::{
     challenge_response, observation::FrameObservation,
 };
 
+/// Frames count as frontal up to so many degrees beyond the least turned one.
+const FRONTAL_DEG: f32 = 12.0;
+
 /// What is kept of a frame once its picture is gone.
 pub(super) struct Examined {
     pub(super) evidence: FrameEvidence,
@@ -26,6 +30,15 @@ pub(super) struct Examined {
     fingerprint: integrity::Fingerprint,
     /// What gates 1 and 4 decide over, where there is a script.
     observation: Option<FrameObservation>,
+}
+
+/// A frame's features.
+struct Recognised {
+    features: Features,
+    /// Inside the quality envelope.
+    good: bool,
+    /// How far the head is turned and nodded, in degrees.
+    turned_deg: f32,
 }
 
 /// What frames are examined for.
@@ -81,7 +94,7 @@ impl Engine {
         let quality = quality::judge_capture(&reasons);
         let passed = integrity.status == GateStatus::Pass && quality.status == GateStatus::Pass;
         let challenge_response = if passed { challenge_response } else { not_answered(GateReason::EarlierGate) };
-        let (good, others) = if passed { self.recognise_all(&examined)? } else { Default::default() };
+        let recognised = if passed { self.recognise_all(&examined)? } else { Vec::new() };
         let presentation = match (passed, asked.options.presentation_attack) {
             (true, true) => self.judge_presentation(&mut examined)?,
             (true, false) => presentation_attack::not_run(GateReason::NotRequired),
@@ -90,8 +103,8 @@ impl Engine {
         Ok(Evidence {
             presentation_attack: presentation.result,
             presentation_attack_score: presentation.score,
-            frame_consistency: self.consistency(&good, &others),
-            features: self.fuse(&good)?,
+            frame_consistency: self.consistency(&recognised)?,
+            features: self.fuse(recognised.iter().filter(|frame| frame.good))?,
             instructions: match asked.script {
                 None => Instruction::for_reasons(&quality.reasons),
                 Some(_) => instructions(&integrity, &quality, &challenge_response),
@@ -119,7 +132,7 @@ impl Engine {
             None => None,
         };
         let measured = face.as_ref().map(|face| quality::Measured::of(face, &self.picture, &mut self.warper));
-        let rivals = best.map_or(0, |best| quality::rivals(&best, &found));
+        let rivals = best.map_or(Ok(0), |best| self.rivals(&best, &found))?;
         quality::judge_frame(measured.as_ref(), rivals, asked.options, &mut evidence);
         let observation = asked.script.map(|_| {
             let posed = face.as_ref().zip(measured.as_ref().map(|m| m.pose));
@@ -142,30 +155,52 @@ impl Engine {
         Ok(Examined { evidence, chip, views, fingerprint, observation })
     }
 
-    /// Features of the good frames, and of the others that have a face to compare.
-    fn recognise_all(&mut self, examined: &[Examined]) -> Result<(Vec<Features>, Vec<Features>), VisionError> {
-        let (mut good, mut others) = (Vec::with_capacity(examined.len()), Vec::new());
-        for e in examined {
-            let Some(chip) = &e.chip else { continue };
-            let features = self.recognise(chip)?;
-            let list = if e.evidence.reasons.is_empty() { &mut good } else { &mut others };
-            list.push(features);
+    /// How many other faces compete with the chosen one: wallpaper and shadows that the detector takes for faces are none to
+    /// the landmark model.
+    fn rivals(&mut self, chosen: &Detection, found: &[Detection]) -> Result<usize, VisionError> {
+        let mut faces = 0;
+        for rival in quality::rivals(chosen, found) {
+            let face = self.mesh.locate(&self.picture, &rival)?;
+            faces += usize::from(face.is_some_and(|face| face.presence >= quality::MIN_RIVAL_PRESENCE));
         }
-        Ok((good, others))
+        Ok(faces)
     }
 
-    fn fuse(&self, samples: &[Features]) -> Result<Option<Features>, VisionError> {
+    /// Features of every frame that has a face to compare.
+    fn recognise_all(&mut self, examined: &[Examined]) -> Result<Vec<Recognised>, VisionError> {
+        let mut recognised = Vec::with_capacity(examined.len());
+        for Examined { evidence, chip, .. } in examined {
+            let Some(chip) = chip else { continue };
+            let turned_deg = evidence.pose.yaw.hypot(evidence.pose.pitch);
+            recognised.push(Recognised {
+                features: self.recognise(chip)?,
+                good: evidence.reasons.is_empty(),
+                turned_deg,
+            });
+        }
+        Ok(recognised)
+    }
+
+    fn fuse<'a>(&self, frames: impl Iterator<Item = &'a Recognised>) -> Result<Option<Features>, VisionError> {
+        let samples: Vec<Features> = frames.map(|frame| frame.features.duplicate()).collect();
         if samples.is_empty() {
             return Ok(None);
         }
-        self.metric.fuse(samples).map(Some).map_err(|_| VisionError::NotFinite { model: "recogniser" })
+        self.metric.fuse(&samples).map(Some).map_err(|_| VisionError::NotFinite { model: "recogniser" })
     }
 
-    /// The lowest score between any two samples.
-    fn consistency(&self, good: &[Features], others: &[Features]) -> Option<ComparisonScore> {
-        let samples: Vec<&Features> = good.iter().chain(others).collect();
-        let pairs = samples.iter().enumerate().flat_map(|(i, a)| samples[..i].iter().map(move |b| (a, b)));
-        pairs.map(|(a, b)| self.metric.score(a, b)).reduce(ComparisonScore::lower)
+    /// The lowest score among the frontal frames, pair by pair, and between each other frame and the frontal ones fused: two
+    /// frames turned to opposite sides lie outside what thresholds were calibrated on.
+    fn consistency(&self, recognised: &[Recognised]) -> Result<Option<ComparisonScore>, VisionError> {
+        let least = recognised.iter().filter(|frame| frame.good).map(|frame| frame.turned_deg).reduce(f32::min);
+        let Some(least) = least else { return Ok(None) };
+        let is_frontal = |frame: &&Recognised| frame.good && frame.turned_deg <= least + FRONTAL_DEG;
+        let (frontal, turned): (Vec<_>, Vec<_>) = recognised.iter().partition(is_frontal);
+        let Some(fused) = self.fuse(frontal.iter().copied())? else { return Ok(None) };
+        let pairs = frontal.iter().enumerate().flat_map(|(i, a)| frontal[..i].iter().map(move |b| (a, b)));
+        let among = pairs.map(|(a, b)| self.metric.score(&a.features, &b.features));
+        let aside = turned.iter().map(|frame| self.metric.score(&frame.features, &fused));
+        Ok(among.chain(aside).reduce(ComparisonScore::lower))
     }
 }
 
