@@ -21,8 +21,8 @@ use std::{
     time::Duration,
 };
 use store::{
-    AuditBody, ChallengeRow, FrameHash, LiveReceipt, OpenAttempt, OpenRefused, OpenResult, Opened, RecordOutcome, RecordResult,
-    ReleaseResult, SealedRow, StoreError, Tenant,
+    AuditBody, ChallengeRow, FrameHash, LiveReceipt, OpenAttempt, OpenRefused, OpenResult, Opened, RecordOutcome,
+    RecordResult, ReleaseResult, SealedRow, StoreError, Tenant,
 };
 use wire::{Reason, convert, frames, v1};
 

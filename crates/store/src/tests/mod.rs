@@ -14,9 +14,9 @@ mod sweep;
 mod tenants;
 
 use crate::{
-    AuditBody, ChallengeRow, CreateResult, FrameHash, LiveReceipt, NewChallenge, NewTenant, OpenAttempt, OpenRefused, OpenResult,
-    Opened, RecordOutcome, RecordResult, Recorded, SealedRow, Store, StoreConfig, StoreError, TenantSecretsRow,
-    door::make_id,
+    AuditBody, ChallengeRow, CreateResult, FrameHash, LiveReceipt, NewChallenge, NewTenant, OpenAttempt, OpenRefused,
+    OpenResult, Opened, RecordOutcome, RecordResult, Recorded, SealedRow, Store, StoreConfig, StoreError,
+    TenantSecretsRow, door::make_id,
 };
 use biometrics::{
     CaptureMode, ChallengeId, Jti, Policy, Purpose, ReferenceId, TenantId, UserId, Verdict, strikes::Settlement,

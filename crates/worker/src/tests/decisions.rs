@@ -34,7 +34,10 @@ fn the_owner_is_accepted_and_the_receipt_authorizes_this_action() {
     };
     let now_s = fixture.clock.now_ms() / 1000;
     let receipt = receipt::authorize(&decision.receipt, &keys, &expected, now_s).unwrap().settle(true).unwrap();
-    assert_eq!(receipt.claims().asserted, ["attempt", "max_attempts", "pol", "gates.CAPTURE_REPLAYED", "dsp", "status"]);
+    assert_eq!(
+        receipt.claims().asserted,
+        ["attempt", "max_attempts", "pol", "gates.CAPTURE_REPLAYED", "dsp", "status"]
+    );
     assert_eq!(receipt.claims().amr, ["face"]);
     assert_eq!(receipt.claims().sub, decision.pseudonym);
     let strict = Expected { accepted_not_run: &[], ..expected };
@@ -129,10 +132,8 @@ fn a_seen_frame_that_was_not_sent_is_malformed() {
     let Some(mut fixture) = Fixture::new("a_seen_frame_that_was_not_sent_is_malformed") else { return };
     let tenant = fixture.tenant(1);
     for (indices, within) in [(vec![0, 1], true), (vec![1, 1], true), (vec![2], false), (vec![0, u32::MAX], false)] {
-        let context = v1::AttemptContext {
-            asserted_replayed_frames: indices.clone(),
-            ..fixture.context(&tenant, "alice")
-        };
+        let context =
+            v1::AttemptContext { asserted_replayed_frames: indices.clone(), ..fixture.context(&tenant, "alice") };
         let outcome = fixture.enroll(context, capture(&OWNER)).map(drop);
         let field = "asserted_replayed_frames";
         assert_eq!(outcome, if within { Ok(()) } else { Err(Reason::InvalidArgument { field }) }, "{indices:?}");
