@@ -5,7 +5,7 @@
 use crate::{
     checks::{Checks, same},
     offline,
-    story::{USER, refused, refusing_at},
+    story::{USER, refused, refusing, refusing_at},
 };
 use anyhow::{Context, Result};
 use simulator::Species;
@@ -44,9 +44,11 @@ pub(crate) async fn tell(cluster: &Cluster, checks: &mut Checks) -> Result<Vec<v
         refused(passive, Code::InvalidArgument, "INVALID_ARGUMENT"),
     );
 
+    // Every performance has a seed of its own: the same one twice would be the same frames twice.
     let live = |script: &v1::CaptureScript| cast.owner.perform(script, &indoors(script.attempt.into()));
     let enrolled = settle(&mut cast.exchange, asked(USER, Purpose::Enroll), live).await?;
     checks.check("the owner enrolls with light and motion: ACCEPT, all five gates PASS", all(&enrolled.decision));
+    let live = |script: &v1::CaptureScript| cast.owner.perform(script, &indoors(10 + u64::from(script.attempt)));
     let verified = settle(&mut cast.exchange, asked(USER, Purpose::Verify), live).await?;
     checks.check("the owner verifies with light and motion: ACCEPT, all five gates PASS", all(&verified.decision));
     checks.check("its receipt bounds a blind guess by 1e-4", bounded(&verified.answer.receipt));
@@ -55,14 +57,21 @@ pub(crate) async fn tell(cluster: &Cluster, checks: &mut Checks) -> Result<Vec<v
         offline::production(cluster, &tenant.id, &verified.answer.receipt),
     );
 
+    let opened = cast.exchange.create_challenge(asked(USER, Purpose::Verify)).await?;
+    let again = cast.exchange.verify(&opened.challenge_id, verified.last.clone()).await?;
+    checks.check(
+        "the same frames sent again under the same nonce: signed REFUSE at gate 1 CAPTURE_REPLAYED",
+        refusing(&again, Gate::CaptureIntegrity, "CAPTURE_REPLAYED"),
+    );
+
     let mut frames = [enrolled.frames, verified.frames].concat();
     let tries = [
-        ("a print", Species::FlatPrint),
-        ("a replay that fills the frame", Species::ReplayFillingFrame),
-        ("a recording of an older script", Species::WrongNonce),
+        ("a print", 51, Species::FlatPrint),
+        ("a replay that fills the frame", 52, Species::ReplayFillingFrame),
+        ("a recording of an older script", 53, Species::WrongNonce),
     ];
-    for (name, species) in tries {
-        let (answer, sent) = cast.attack(species).await?;
+    for (name, seed, species) in tries {
+        let (answer, sent) = cast.attack(species, seed).await?;
         checks.check(&format!("{name}: signed REFUSE before gate 5"), refusing_at(&answer, BEFORE));
         frames.extend(sent);
     }
@@ -70,14 +79,14 @@ pub(crate) async fn tell(cluster: &Cluster, checks: &mut Checks) -> Result<Vec<v
     checks.check("a capture made for another payee: signed REFUSE before gate 5", refusing_at(&answer, BEFORE));
     frames.extend(sent);
 
-    let live = |script: &v1::CaptureScript| cast.owner.perform(script, &indoors(script.attempt.into()));
+    let live = |script: &v1::CaptureScript| cast.owner.perform(script, &indoors(20 + u64::from(script.attempt)));
     let again = settle(&mut cast.exchange, asked(USER, Purpose::Verify), live).await?;
     checks.check("meanwhile the owner is still served: ACCEPT, all five gates PASS", all(&again.decision));
 
-    for (name, species) in
-        [("two captures spliced", Species::Spliced), ("a still in place of the camera", Species::InjectedStill)]
+    for (name, seed, species) in
+        [("two captures spliced", 54, Species::Spliced), ("a still in place of the camera", 55, Species::InjectedStill)]
     {
-        let (answer, sent) = cast.attack(species).await?;
+        let (answer, sent) = cast.attack(species, seed).await?;
         checks.check(&format!("{name}: signed REFUSE before gate 5"), refusing_at(&answer, BEFORE));
         frames.extend(sent);
     }
@@ -98,12 +107,12 @@ pub(crate) async fn tell(cluster: &Cluster, checks: &mut Checks) -> Result<Vec<v
 
 impl Cast {
     /// Attacks the owner's account with what was recorded for the same action under another nonce.
-    async fn attack(&mut self, species: Species) -> Result<(v1::VerifyResponse, Vec<v1::Frame>)> {
+    async fn attack(&mut self, species: Species, seed: u64) -> Result<(v1::VerifyResponse, Vec<v1::Frame>)> {
         let older = v1::CreateChallengeRequest { rp_nonce: vec![0x5a; 16], ..asked(USER, Purpose::Verify) };
         let older = script(&self.exchange.create_challenge(older).await?)?;
         let opened = self.exchange.create_challenge(asked(USER, Purpose::Verify)).await?;
         let attack = (species, &self.stranger);
-        let frames = self.owner.attacked(attack, [&script(&opened)?, &older], &indoors(7))?;
+        let frames = self.owner.attacked(attack, [&script(&opened)?, &older], &indoors(seed))?;
         Ok((self.exchange.verify(&opened.challenge_id, frames.clone()).await?, frames))
     }
 

@@ -150,7 +150,7 @@ fn stranger_refused(answer: &v1::VerifyResponse) -> Result<()> {
 }
 
 /// A signed refusal in which the first gate that did not pass is `gate`, with `reason` among its reasons.
-fn refusing(answer: &v1::VerifyResponse, gate: v1::Gate, reason: &str) -> Result<()> {
+pub(crate) fn refusing(answer: &v1::VerifyResponse, gate: v1::Gate, reason: &str) -> Result<()> {
     let first = first_refusing(answer, &[gate])?;
     if !first.reasons.iter().any(|found| found == reason) {
         bail!("reasons: expected {reason}, found {:?}", first.reasons);

@@ -20,6 +20,7 @@ mod memory;
 mod offline;
 mod production;
 mod races;
+mod replay;
 mod third_party;
 mod transform;
 mod verification;

@@ -16,6 +16,8 @@ pub struct Settled {
     pub answer: v1::VerifyResponse,
     /// Every frame that was sent.
     pub frames: Vec<v1::Frame>,
+    /// Those of the last attempt.
+    pub last: Vec<v1::Frame>,
 }
 
 /// A request for a challenge in the mode of the tenant's policy.
@@ -38,7 +40,8 @@ pub async fn settle(
     let (mut script, mut sent) = (opened.script, Vec::new());
     loop {
         let frames = perform(script.as_ref().context("an attempt without a script")?)?;
-        sent.extend(frames.clone());
+        let last = frames.clone();
+        sent.extend_from_slice(&last);
         let answer = match purpose {
             Purpose::Enroll => {
                 let v1::EnrollResponse { verdict, receipt, gates, next, .. } =
@@ -51,7 +54,7 @@ pub async fn settle(
         script = answer.next.as_ref().and_then(|next| next.script.clone());
         let again = matches!(decision, Decision::Refuse(gate, ..) if gate != Gate::Comparison);
         if !again || script.is_none() {
-            return Ok(Settled { decision, answer, frames: sent });
+            return Ok(Settled { decision, answer, frames: sent, last });
         }
     }
 }

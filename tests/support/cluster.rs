@@ -192,9 +192,19 @@ impl Cluster {
     /// # Errors
     /// Where the gateway's command fails.
     pub fn make_tenant_under(&self, name: &str, policy: &Policy) -> Result<Tenant> {
+        self.register(name, &["--test", "--policy", &self.lay_policy(name, policy)?])
+    }
+    /// Makes a production tenant with a policy of its own and an API key of it, as an operator would.
+    ///
+    /// # Errors
+    /// Where the gateway's command fails.
+    pub fn make_live_tenant_under(&self, name: &str, policy: &Policy) -> Result<Tenant> {
+        self.register(name, &["--policy", &self.lay_policy(name, policy)?])
+    }
+    fn lay_policy(&self, name: &str, policy: &Policy) -> Result<String> {
         let path = self.folder().join(format!("{name}-policy.json"));
         fs::write(&path, serde_json::to_vec(policy)?)?;
-        self.register(name, &["--test", "--policy", &text(&path)])
+        Ok(text(&path))
     }
     /// Makes a tenant and an API key of it, as an operator would. A test tenant's policy goes without gates 3 and 4.
     ///

@@ -122,7 +122,15 @@ impl Scene {
     /// # Errors
     /// Where the database does not answer.
     pub async fn audit(&self, kind: &str) -> Result<Vec<Value>> {
-        audit(&self.database(), &self.tenant, kind).await
+        self.audit_of(&self.tenant, kind).await
+    }
+
+    /// The same of another tenant.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn audit_of(&self, tenant: &Tenant, kind: &str) -> Result<Vec<Value>> {
+        audit(&self.database(), tenant, kind).await
     }
 
     /// Reasons of the audited refusals of attempts, in order.

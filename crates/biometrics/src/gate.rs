@@ -67,6 +67,8 @@ pub enum GateReason {
     CaptureNoiseInconsistent,
     /// What surrounds the face does not change at all, as in no live picture.
     CaptureFrozenBackground,
+    /// A frame's bytes were shown by another capture before, as the gateway says.
+    CaptureReplayed,
     /// No face was found in a frame.
     QualityNoFace,
     /// More than one face competes.

@@ -109,6 +109,7 @@ impl Instruction {
             | GateReason::CaptureMixedSources
             | GateReason::CaptureNoiseInconsistent
             | GateReason::CaptureFrozenBackground
+            | GateReason::CaptureReplayed
             | GateReason::ChallengeNotBinding
             | GateReason::ChallengeLightMismatch
             | GateReason::ChallengeLightFlat

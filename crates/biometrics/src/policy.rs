@@ -17,6 +17,8 @@ const FMR: RangeInclusive<f64> = 1e-9..=1e-2;
 const PRODUCTION_FMR_CEILING: f64 = 1e-3;
 const ATTEMPTS: RangeInclusive<u32> = 1..=10;
 const RECEIPT_TTL_SECONDS: RangeInclusive<u32> = 1..=600;
+/// Longest memory of frames, in seconds: a day (CONTRACT "Data windows").
+const MAX_FRAME_MEMORY_SECONDS: u32 = 86_400;
 
 /// Requirements on one tenant's verifications.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,6 +45,10 @@ pub struct Policy {
     /// Whether PNG frames are taken beside JPEG; refused until a release decodes them.
     #[serde(default)]
     pub allow_png: bool,
+    /// How long a frame is remembered, by a keyed hash of its bytes, so that no other capture shows it again, in seconds:
+    /// 0 (not at all) to 86,400.
+    #[serde(default = "defaults::frame_memory_seconds")]
+    pub frame_memory_seconds: u32,
 }
 
 mod defaults {
@@ -58,6 +64,9 @@ mod defaults {
     }
     pub(super) const fn mode() -> CaptureMode {
         CaptureMode::LightAndMotion
+    }
+    pub(super) const fn frame_memory_seconds() -> u32 {
+        super::MAX_FRAME_MEMORY_SECONDS
     }
 }
 
@@ -91,6 +100,9 @@ pub enum PolicyError {
     /// PNG is asked for, which this release does not decode.
     #[error("allow_png must be false: this release decodes JPEG alone")]
     Png,
+    /// `frame_memory_seconds` is out of range.
+    #[error("frame_memory_seconds must be 0 to 86400")]
+    FrameMemory,
 }
 
 impl PolicyError {
@@ -106,6 +118,7 @@ impl PolicyError {
             Self::ReceiptTtl => "receipt_ttl_seconds",
             Self::Mode => "default_mode",
             Self::Png => "allow_png",
+            Self::FrameMemory => "frame_memory_seconds",
         }
     }
 }
@@ -123,11 +136,12 @@ impl Policy {
             receipt_ttl_seconds: defaults::receipt_ttl_seconds(),
             default_mode: defaults::mode(),
             allow_png: false,
+            frame_memory_seconds: defaults::frame_memory_seconds(),
         }
     }
 
-    /// A policy for a test issuer that goes without gates 3 and 4: a capture performs nothing, for trying out an integration
-    /// with pictures at hand.
+    /// A policy for a test issuer that goes without gates 3 and 4: a capture performs nothing and no frame is remembered, for
+    /// trying out an integration with pictures at hand.
     #[must_use]
     pub fn testing() -> Self {
         Self {
@@ -135,6 +149,7 @@ impl Policy {
             required_gates: vec![Gate::CaptureIntegrity, Gate::Quality, Gate::Comparison],
             fmr: 1e-3,
             default_mode: CaptureMode::Passive,
+            frame_memory_seconds: 0,
             ..Self::production()
         }
     }
@@ -179,6 +194,9 @@ impl Policy {
         if self.allow_png {
             return Err(PolicyError::Png);
         }
+        if self.frame_memory_seconds > MAX_FRAME_MEMORY_SECONDS {
+            return Err(PolicyError::FrameMemory);
+        }
         Ok(())
     }
 }
@@ -220,6 +238,7 @@ mod tests {
             (Policy { receipt_ttl_seconds: 601, ..base() }, "receipt_ttl_seconds"),
             (Policy { default_mode: CaptureMode::Passive, ..base() }, "default_mode"),
             (Policy { allow_png: true, ..base() }, "allow_png"),
+            (Policy { frame_memory_seconds: 86_401, ..base() }, "frame_memory_seconds"),
         ];
         for (policy, field) in bad {
             assert_eq!(policy.check(false).map_err(PolicyError::field), Err(field));
@@ -227,10 +246,18 @@ mod tests {
     }
 
     #[test]
+    fn production_remembers_frames_for_a_day_unless_it_says_otherwise() {
+        assert_eq!(Policy::production().frame_memory_seconds, 86_400);
+        assert_eq!(Policy::testing().frame_memory_seconds, 0, "pictures at hand are sent again and again");
+        assert_eq!(Policy { frame_memory_seconds: 0, ..Policy::production() }.check(false), Ok(()));
+    }
+
+    #[test]
     fn unknown_fields_are_refused_and_defaults_filled_in() {
         let text = r#"{"version":"v1","required_gates":["COMPARISON"],"fmr":0.001}"#;
         let policy: Policy = serde_json::from_str(text).unwrap();
         assert_eq!((policy.max_attempts, policy.min_inter_eye_px, policy.receipt_ttl_seconds), (3, 60, 120));
+        assert_eq!(policy.frame_memory_seconds, 86_400, "a policy stored by an older release");
         assert!(serde_json::from_str::<Policy>(&text.replace("\"fmr\"", "\"far\":1,\"fmr\"")).is_err());
     }
 }

@@ -7,6 +7,7 @@
 use crate::{
     capture::Capture,
     fault::{internal, store_fault},
+    frame_memory,
     gateway::Gateway,
     inference::Answered,
     measure, random,
@@ -20,8 +21,8 @@ use std::{
     time::Duration,
 };
 use store::{
-    AuditBody, ChallengeRow, LiveReceipt, OpenAttempt, OpenRefused, OpenResult, Opened, RecordOutcome, RecordResult,
-    ReleaseResult, SealedRow, StoreError,
+    AuditBody, ChallengeRow, FrameHash, LiveReceipt, OpenAttempt, OpenRefused, OpenResult, Opened, RecordOutcome,
+    RecordResult, ReleaseResult, SealedRow, StoreError, Tenant,
 };
 use wire::{Reason, convert, frames, v1};
 
@@ -65,14 +66,15 @@ struct Decided {
 impl Gateway {
     /// Judges one capture. What is refused before T1 costs nothing; from T1 on the cycle is a task of its own.
     pub(crate) async fn judge(self: &Arc<Self>, capture: Capture) -> Result<Settled, Reason> {
-        self.check_against_challenge(&capture).await?;
+        let tenant = self.check_against_challenge(&capture).await?;
         let flight = self.admission.capture(capture.tenant)?;
+        let shown = self.shown(&tenant, &capture);
         let abandoned = Arc::new(AtomicBool::new(false));
         let hung_up = HungUp(Arc::clone(&abandoned));
         let gateway = Arc::clone(self);
         let cycle = async move {
             let _flight = flight;
-            gateway.cycle(capture, &abandoned).await
+            gateway.cycle(capture, shown, &abandoned).await
         };
         let settled = self.tasks.spawn(tracing::Instrument::in_current_span(cycle)).await;
         // The caller is still here: what the task saw of a hang-up before this line is final either way.
@@ -80,14 +82,22 @@ impl Gateway {
         settled.unwrap_or_else(|error| Err(internal(&error)))
     }
 
+    /// What the store remembers of the frames, where the tenant's policy has it remember any.
+    fn shown(&self, tenant: &Tenant, capture: &Capture) -> Vec<FrameHash> {
+        match tenant.policy.frame_memory_seconds {
+            0 => Vec::new(),
+            _ => frame_memory::hashes(&self.credentials.capture, tenant.id, capture.frames.as_slice()),
+        }
+    }
+
     /// Frames by the tenant's policy, and the displayed action against the challenge's own.
-    async fn check_against_challenge(&self, capture: &Capture) -> Result<(), Reason> {
+    async fn check_against_challenge(&self, capture: &Capture) -> Result<Tenant, Reason> {
         let tenant = self.tenant(capture.tenant).await?;
         frames::check(capture.frames.as_slice(), frames::FrameLimits { allow_png: tenant.policy.allow_png })?;
         let found = self.store.challenge(capture.tenant, capture.challenge).await.map_err(store_fault)?;
         let challenge = found.ok_or(Reason::UnknownChallenge)?;
         if capture.displayed.sha256() == challenge.action_sha256 {
-            return Ok(());
+            return Ok(tenant);
         }
         let body = AuditBody::default()
             .with("challenge", challenge.id.to_string())
@@ -98,8 +108,13 @@ impl Gateway {
         Err(Reason::ActionChanged)
     }
 
-    async fn cycle(&self, mut capture: Capture, abandoned: &AtomicBool) -> Result<Settled, Reason> {
-        let opened = self.open(&capture).await?;
+    async fn cycle(
+        &self,
+        mut capture: Capture,
+        shown: Vec<FrameHash>,
+        abandoned: &AtomicBool,
+    ) -> Result<Settled, Reason> {
+        let opened = self.open(&capture, shown).await?;
         let decided = match self.ask(&opened, &mut capture).await {
             Ok(decided) => decided,
             Err(reason) => return Err(self.give_back(&opened, reason).await),
@@ -109,7 +124,7 @@ impl Gateway {
     }
 
     /// T1.
-    async fn open(&self, capture: &Capture) -> Result<Opened, Reason> {
+    async fn open(&self, capture: &Capture, frames: Vec<FrameHash>) -> Result<Opened, Reason> {
         let left = capture.deadline.checked_sub(self.clock.monotonic()).ok_or(Reason::DeadlineExceeded)?;
         let open = OpenAttempt {
             tenant: capture.tenant,
@@ -119,6 +134,7 @@ impl Gateway {
             lease_ms: u32::try_from((left + LEASE_GRACE).as_millis()).unwrap_or(u32::MAX),
             jti: Jti::new(random::uuid()?),
             feature_space: self.inference.feature_space(),
+            frames,
         };
         match self.store.open_attempt(open).await.map_err(store_fault)? {
             OpenResult::Opened(opened) => Ok(*opened),
@@ -240,7 +256,9 @@ fn read_answer(opened: &Opened, answered: Answered) -> Result<Decided, Reason> {
     let complete = !decision.receipt.is_empty() && !decision.pseudonym.is_empty();
     let follows = decide(&gates, &opened.tenant.policy.required_gates) == verdict;
     let enrolled = opened.challenge.purpose == Purpose::Enroll && verdict == Verdict::Accept;
-    if !complete || !follows || reference.is_some() != enrolled {
+    // A worker of a release without this gate's memory knows nothing of it.
+    let overlooked = !opened.replayed.is_empty() && verdict == Verdict::Accept;
+    if !complete || !follows || overlooked || reference.is_some() != enrolled {
         return Err(Reason::Internal);
     }
     Ok(Decided { decision, verdict, gates, expires_at_ms, reference })

@@ -70,7 +70,7 @@ impl Caller {
 pub(crate) struct Credentials {
     /// Keys the MAC of API keys.
     pub(crate) pepper: MacKey,
-    /// Keys the MAC of capture tokens.
+    /// Keys the MAC of capture tokens; the tenants' keys of remembered frames are derived from it.
     pub(crate) capture: MacKey,
 }
 

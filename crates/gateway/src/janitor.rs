@@ -77,8 +77,7 @@ async fn probe(store: &Store, inference: &Inference, readiness: &Readiness) {
 
 async fn drop_old(store: &Store) -> Result<(), StoreError> {
     loop {
-        let dropped = store.drop_old().await?;
-        if dropped.receipts + dropped.challenges == 0 {
+        if store.drop_old().await?.is_nothing() {
             return Ok(());
         }
     }

@@ -20,6 +20,7 @@ mod enroll;
 mod erase;
 mod error;
 mod fault;
+mod frame_memory;
 mod gateway;
 mod grpc;
 mod inference;

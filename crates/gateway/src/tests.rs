@@ -10,5 +10,6 @@ mod house;
 mod http;
 mod limits;
 mod peer;
+mod replay;
 mod tenancy;
 mod workers;

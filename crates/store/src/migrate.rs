@@ -11,6 +11,7 @@ use std::borrow::Cow;
 const SQLITE: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../migrations/sqlite/0001_first.sql")),
     (2, "deletions by user", include_str!("../migrations/sqlite/0002_deletions_by_user.sql")),
+    (3, "seen frames", include_str!("../migrations/sqlite/0003_seen_frames.sql")),
 ];
 
 /// Applies what is missing; refuses what it does not know.

@@ -1,6 +1,6 @@
 //! T1: opens an attempt. Owns admission by the challenge's history, the user's strikes and the reference. Must never
-//! know: frames, verdict rules. Invariant: one transaction opens attempt n with a lease, reserves its receipt id and
-//! status index and charges a strike, or does none of it.
+//! know: frames but by their hashes, verdict rules. Invariant: one transaction opens attempt n with a lease, reserves its
+//! receipt id and status index, charges a strike and remembers the frames, or does none of it.
 
 use crate::{
     AuditBody, ChallengeRow, SealedRow, Store, StoreError, Tenant,
@@ -9,6 +9,7 @@ use crate::{
     door::{make_id, now_ms},
     error::is_unique_violation,
     failpoint,
+    frames::{self, FrameHash, Shown},
     leases::{self, Abandon},
     receipts::{self, Reserve},
     references,
@@ -36,6 +37,8 @@ pub struct OpenAttempt {
     pub jti: Jti,
     /// Where the caller knows what the workers compare: a reference of another feature space is refused here.
     pub feature_space: Option<String>,
+    /// Keyed hashes of the capture's frames in their order; none where the tenant's policy remembers none.
+    pub frames: Vec<FrameHash>,
 }
 
 /// An open attempt with all that the worker needs.
@@ -57,6 +60,8 @@ pub struct Opened {
     pub tenant: Tenant,
     /// The user's reference: always there for VERIFY; for ENROLL the one that would be replaced.
     pub reference: Option<SealedRow>,
+    /// Positions of the frames, from 0, that another attempt of the tenant showed within the policy's window.
+    pub replayed: Vec<u32>,
 }
 
 /// Why no attempt was opened. No strike was charged.
@@ -250,7 +255,7 @@ async fn write_open(
         .bind(open.jti.uuid())
         .bind(lock)
         .bind(now)
-        .execute(conn)
+        .execute(&mut *conn)
         .await;
     match written {
         Ok(done) if done.rows_affected() == 1 => {}
@@ -258,6 +263,8 @@ async fn write_open(
         Err(error) if is_unique_violation(&error) => return Err(StoreError::Exists("open attempt or receipt id")),
         Err(error) => return Err(error.into()),
     }
+    let shown = Shown { tenant: &tenant, challenge: challenge.id, n: admitted.n, now };
+    let replayed = frames::show(conn, shown, &open.frames).await?;
     Ok(OpenResult::Opened(Box::new(Opened {
         attempt: admitted.n,
         lease_id,
@@ -267,6 +274,7 @@ async fn write_open(
         challenge,
         tenant,
         reference: admitted.reference,
+        replayed,
     })))
 }
 

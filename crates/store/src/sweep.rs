@@ -4,6 +4,8 @@
 use crate::{Store, StoreError, door::now_ms, leases, leases::Abandon};
 
 const BATCH: u32 = 100;
+/// As many frames as a batch of captures has at most.
+const FRAMES_BATCH: u32 = 16 * BATCH;
 const HOUR_MS: i64 = 3_600_000;
 /// How long an expired challenge still answers `ALREADY_DECIDED` and replays its idempotency key.
 const CHALLENGE_KEPT_MS: i64 = 24 * HOUR_MS;
@@ -15,6 +17,16 @@ pub struct Dropped {
     pub receipts: u64,
     /// Challenges a day past their expiry, with their attempts.
     pub challenges: u64,
+    /// Hashes of frames past their window.
+    pub frames: u64,
+}
+
+impl Dropped {
+    /// Whether nothing was there to drop.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Store {
@@ -39,8 +51,8 @@ impl Store {
         }
     }
 
-    /// Drops one batch of receipt ids and one of challenges that outlived their windows. Call again until it drops
-    /// nothing.
+    /// Drops one batch each of receipt ids, challenges and hashes of frames that outlived their windows. Call again until
+    /// it drops nothing.
     ///
     /// # Errors
     /// `Unavailable`.
@@ -58,7 +70,15 @@ impl Store {
                  ORDER BY expires_at_ms LIMIT $2)";
         let challenges =
             sqlx::query(sql).bind(now - CHALLENGE_KEPT_MS).bind(i64::from(BATCH)).execute(&mut *tx).await?;
+        let sql = "-- sweep.frames
+            DELETE FROM seen_frames WHERE (tenant, hash) IN
+                (SELECT tenant, hash FROM seen_frames WHERE expires_at_ms <= $1 ORDER BY expires_at_ms LIMIT $2)";
+        let frames = sqlx::query(sql).bind(now).bind(i64::from(FRAMES_BATCH)).execute(&mut *tx).await?;
         tx.commit().await?;
-        Ok(Dropped { receipts: receipts.rows_affected(), challenges: challenges.rows_affected() })
+        Ok(Dropped {
+            receipts: receipts.rows_affected(),
+            challenges: challenges.rows_affected(),
+            frames: frames.rows_affected(),
+        })
     }
 }

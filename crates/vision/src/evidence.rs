@@ -170,6 +170,20 @@ impl Evidence {
     pub fn gates(&self) -> [GateResult; 4] {
         [&self.integrity, &self.quality, &self.presentation_attack, &self.challenge_response].map(Clone::clone)
     }
+
+    /// The evidence of the same frames where another capture has shown one of them: gate 1 fails, and what comes after is
+    /// as with every failure of gate 1. Nothing can be compared with it, and the capture subject is told nothing of it.
+    #[must_use]
+    pub fn replayed(mut self) -> Self {
+        self.integrity.status = GateStatus::Fail;
+        self.integrity.reasons.push(GateReason::CaptureReplayed);
+        self.integrity.reasons.sort_unstable();
+        for later in [&mut self.presentation_attack, &mut self.challenge_response] {
+            (later.status, later.reasons) = (GateStatus::NotRun, vec![GateReason::EarlierGate]);
+        }
+        self.instructions = Instruction::for_reasons(&[&self.integrity.reasons[..], &self.quality.reasons].concat());
+        Self { presentation_attack_score: None, frame_consistency: None, features: None, ..self }
+    }
 }
 
 /// Builds a result of one of this crate's gates.
@@ -180,4 +194,40 @@ pub(crate) fn gate(gate: Gate, status: GateStatus, reasons: Vec<GateReason>) -> 
         _ => "envelope-1",
     };
     GateResult { gate, status, reasons, version: Cow::Borrowed(version) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evidence(statuses: [GateStatus; 4], quality: Vec<GateReason>) -> Evidence {
+        let result = |at: usize, reasons| gate(Gate::ALL[at], statuses[at], reasons);
+        Evidence {
+            integrity: result(0, Vec::new()),
+            quality: result(1, quality),
+            presentation_attack: result(2, Vec::new()),
+            presentation_attack_score: Some(1.0),
+            challenge_response: result(3, Vec::new()),
+            frame_consistency: Some(ComparisonScore::new(1.0)),
+            features: Some(Features::new(&[0.5; 128]).unwrap()),
+            per_frame: Vec::new(),
+            instructions: vec![Instruction::FollowTargets],
+        }
+    }
+
+    #[test]
+    fn a_replay_fails_gate_one_whatever_else_was_found_and_leaves_nothing_to_compare() {
+        use GateStatus::{Fail, Inconclusive, NotRun, Pass};
+        for statuses in [[Pass; 4], [Inconclusive, Pass, NotRun, NotRun], [Pass, Pass, Fail, Inconclusive]] {
+            let replayed = evidence(statuses, Vec::new()).replayed();
+            let gates = replayed.gates();
+            assert_eq!(gates.clone().map(|gate| gate.status), [Fail, Pass, NotRun, NotRun], "{statuses:?}");
+            assert_eq!(gates[0].reasons, [GateReason::CaptureReplayed]);
+            assert_eq!((&gates[2].reasons, &gates[3].reasons), (&vec![GateReason::EarlierGate], &gates[2].reasons));
+            assert!(replayed.features.is_none() && replayed.frame_consistency.is_none());
+            assert_eq!(replayed.instructions, [], "of a replay, and of the answer it gave, nothing is told");
+        }
+        let poor = evidence([Pass, Inconclusive, NotRun, NotRun], vec![GateReason::QualitySharpness]).replayed();
+        assert_eq!(poor.instructions, [Instruction::HoldStill], "what gate 2 found is told as ever");
+    }
 }

@@ -51,6 +51,8 @@ pub(crate) struct Attempt {
     pub(crate) secrets: v1::WrappedTenantSecrets,
     /// The receipt goes to a device.
     pub(crate) for_device: bool,
+    /// Another capture has shown one of the frames, on the gateway's word.
+    pub(crate) replayed: bool,
 }
 
 /// Consent record (asserted).
@@ -64,11 +66,11 @@ pub(crate) struct Consent {
 }
 
 impl Attempt {
-    /// Checks what the gateway sent, at `now_ms`.
+    /// Checks what the gateway sent of a capture of `frames` frames, at `now_ms`.
     ///
     /// # Errors
     /// `CLOCK_SKEW`, `ACTION_CHANGED`, or `INVALID_ARGUMENT` naming the field.
-    pub(crate) fn check(context: v1::AttemptContext, now_ms: i64) -> Result<Self, Reason> {
+    pub(crate) fn check(context: v1::AttemptContext, frames: usize, now_ms: i64) -> Result<Self, Reason> {
         check_clock(&context, now_ms)?;
         let mode = convert::capture_mode(context.mode)?;
         let (policy, test) = policy(convert::required(context.policy, "policy")?, (context.max_attempts, mode))?;
@@ -82,6 +84,9 @@ impl Attempt {
         }
         if !NONCE_BYTES.contains(&context.rp_nonce.len()) {
             return Err(invalid("rp_nonce"));
+        }
+        if context.asserted_replayed_frames.iter().any(|index| *index as usize >= frames) {
+            return Err(invalid("asserted_replayed_frames"));
         }
         Ok(Self {
             tenant: convert::parsed(&context.tenant_id, "tenant_id")?,
@@ -101,6 +106,7 @@ impl Attempt {
             test,
             secrets: convert::required(context.secrets, "secrets")?,
             for_device: context.for_device,
+            replayed: !context.asserted_replayed_frames.is_empty(),
         })
     }
 
@@ -133,6 +139,8 @@ fn policy(given: v1::InferencePolicy, (max_attempts, mode): (u32, CaptureMode)) 
         receipt_ttl_seconds: given.receipt_ttl_seconds,
         default_mode: mode,
         allow_png: false,
+        // The gateway's to keep: nothing is remembered here.
+        frame_memory_seconds: 0,
     };
     policy.check(given.test).map_err(|error| invalid(error.field()))?;
     Ok((policy, given.test))

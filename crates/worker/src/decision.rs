@@ -89,7 +89,7 @@ fn claims(issuer: &Issuer, models: &Models, found: &Found<'_>, now_s: i64) -> Re
         amr: vec![amr::FACE.to_owned()],
         consent: consent(attempt),
         status: status(attempt),
-        asserted: asserted(attempt),
+        asserted: asserted(attempt, withheld),
     }
 }
 
@@ -107,12 +107,15 @@ fn status(attempt: &Attempt) -> Option<StatusClaim> {
 }
 
 /// Attempts are counted and policies named where the worker cannot look. What the tenant gave itself (`aud`, `txn`, `nonce`,
-/// `act`) it compares itself, and what the policy asks for is enforced here (`fmr`, `gates`), so these are not listed.
-fn asserted(attempt: &Attempt) -> Vec<String> {
+/// `act`) it compares itself, and what the policy asks for is enforced here (`fmr`, `gates`), so these are not listed. Of the
+/// gates one reason is taken, and its absence as much: nothing is remembered here. It is listed wherever gates are, whatever
+/// the gateway said, so that no refusal differs from another by it.
+fn asserted(attempt: &Attempt, withheld: bool) -> Vec<String> {
     let taken = [
         ("attempt", true),
         ("max_attempts", true),
         ("pol", true),
+        ("gates.CAPTURE_REPLAYED", !withheld),
         ("dsp", attempt.display_sha256.is_some()),
         ("consent", attempt.consent.is_some()),
         ("status", attempt.status.is_some()),

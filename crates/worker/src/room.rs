@@ -97,11 +97,11 @@ impl Room {
         let mut bench = Bench { room: self, engine, deadline };
         match work {
             Work::Enroll { context, capture } => {
-                let attempt = Attempt::check(context, self.clock.now_ms())?;
+                let attempt = Attempt::check(context, capture.frames().len(), self.clock.now_ms())?;
                 bench.enroll(&attempt, &capture).map(Answer::Enroll)
             }
             Work::Verify { context, capture, reference } => {
-                let attempt = Attempt::check(context, self.clock.now_ms())?;
+                let attempt = Attempt::check(context, capture.frames().len(), self.clock.now_ms())?;
                 bench.verify(&attempt, &capture, reference).map(Answer::Verify)
             }
         }
@@ -150,7 +150,8 @@ impl Bench<'_> {
         }
         // Nothing is opened, sealed or signed for a caller that has gone.
         self.check_deadline()?;
-        Ok(evidence)
+        // Only now: a replay that is refused sooner than other captures would tell a device what refused it.
+        Ok(if attempt.replayed { evidence.replayed() } else { evidence })
     }
 
     fn check_deadline(&self) -> Result<(), Reason> {

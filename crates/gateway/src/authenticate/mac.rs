@@ -1,4 +1,4 @@
-//! The MAC under which API keys and capture tokens stand: HMAC-SHA256 (RFC 2104), compared in constant time.
+//! The MAC under which API keys, capture tokens and the memory of frames stand: HMAC-SHA256 (RFC 2104), compared in constant time.
 //!
 //! Must never know: what is authenticated. Invariant: a key is 32 bytes and never leaves this type.
 
@@ -25,6 +25,11 @@ impl MacKey {
     /// Takes the 32 bytes of a secret.
     pub(crate) fn new(secret: &SecretBox<[u8; 32]>) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret()))
+    }
+
+    /// A key of its own for one purpose: the MAC of `label`, which no other message of this key may equal.
+    pub(crate) fn derive(&self, label: &[u8]) -> Self {
+        Self::new(&SecretBox::new(Box::new(self.mac(label))))
     }
 
     /// MAC of `message`.

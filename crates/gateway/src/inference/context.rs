@@ -32,6 +32,7 @@ pub(super) fn of(opened: &Opened, capture: &Capture, now_ms: i64) -> v1::Attempt
         secrets: Some(secrets(&opened.tenant)),
         gateway_time: Some(convert::timestamp(now_ms)),
         for_device: capture.for_device,
+        asserted_replayed_frames: opened.replayed.clone(),
     }
 }
 

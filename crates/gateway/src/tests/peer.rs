@@ -31,6 +31,9 @@ pub(super) const NON_MATCH: [GateStatus; 5] = [Pass, Pass, NotRun, NotRun, Fail]
 /// Quality could not be judged.
 pub(super) const BLURRED: [GateStatus; 5] = [Pass, Inconclusive, NotRun, NotRun, NotRun];
 
+/// Another capture has shown one of the frames.
+pub(super) const REPLAYED: [GateStatus; 5] = [Fail, Pass, NotRun, NotRun, NotRun];
+
 /// What the stand-in does with the next captures.
 #[derive(Clone)]
 pub(super) enum Act {

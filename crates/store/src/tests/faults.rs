@@ -24,6 +24,7 @@ async fn everything(f: &Fixture) -> Vec<i64> {
         "SELECT count(*) FROM deletions",
         "SELECT coalesce(sum(consecutive * 1000 + lifetime), 0) FROM strikes",
         "SELECT sum(next_status) FROM tenants",
+        "SELECT count(*) FROM seen_frames",
         "SELECT count(*) FROM audit",
     ] {
         counts.push(f.number(sql).await);
@@ -95,11 +96,13 @@ async fn drop_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
 #[tokio::test]
 async fn a_caller_that_goes_away_anywhere_leaves_all_or_nothing() {
     let f = Fixture::new().await;
+    f.remember_frames(60).await;
     f.enroll("alice", 1).await;
-    let (mut dropped, mut finished) = (0, 0);
-    for polls in 0..120 {
+    let (mut dropped, mut finished, mut frames_seen) = (0, 0, 0);
+    for polls in 0..120_u8 {
         let challenge = f.challenge(&format!("user{polls}"), Purpose::Enroll).await;
-        match drop_after(polls, f.store.open_attempt(open_of(&challenge))).await {
+        let open = OpenAttempt { frames: frames(&[polls, polls + 120]), ..open_of(&challenge) };
+        match drop_after(polls.into(), f.store.open_attempt(open)).await {
             None => dropped += 1,
             Some(result) => {
                 result.unwrap();
@@ -109,6 +112,8 @@ async fn a_caller_that_goes_away_anywhere_leaves_all_or_nothing() {
         let attempts = f.store.attempts(f.tenant, challenge.id).await.unwrap();
         let half = f.number("SELECT (SELECT count(*) FROM attempts) - (SELECT count(*) FROM live_receipts)").await;
         assert_eq!(half, 0, "an attempt and its receipt id come together");
+        frames_seen += if attempts.is_empty() { 0 } else { 2 };
+        assert_eq!(f.number("SELECT count(*) FROM seen_frames").await, frames_seen, "and its frames with them");
         if attempts.is_empty() {
             f.open(&challenge).await;
         } else {

@@ -6,6 +6,7 @@ mod challenges;
 mod deaths;
 mod erasure;
 mod faults;
+mod frames;
 mod opening;
 mod outcomes;
 mod strikes;
@@ -13,9 +14,9 @@ mod sweep;
 mod tenants;
 
 use crate::{
-    AuditBody, ChallengeRow, CreateResult, LiveReceipt, NewChallenge, NewTenant, OpenAttempt, OpenRefused, OpenResult,
-    Opened, RecordOutcome, RecordResult, Recorded, SealedRow, Store, StoreConfig, StoreError, TenantSecretsRow,
-    door::make_id,
+    AuditBody, ChallengeRow, CreateResult, FrameHash, LiveReceipt, NewChallenge, NewTenant, OpenAttempt, OpenRefused,
+    OpenResult, Opened, RecordOutcome, RecordResult, Recorded, SealedRow, Store, StoreConfig, StoreError,
+    TenantSecretsRow, door::make_id,
 };
 use biometrics::{
     CaptureMode, ChallengeId, Jti, Policy, Purpose, ReferenceId, TenantId, UserId, Verdict, strikes::Settlement,
@@ -92,7 +93,13 @@ fn open_of(row: &ChallengeRow) -> OpenAttempt {
         lease_ms: 60_000,
         jti: Jti::new(make_id().unwrap()),
         feature_space: None,
+        frames: Vec::new(),
     }
+}
+
+/// Hashes of a capture's frames, each told by its mark.
+fn frames(marks: &[u8]) -> Vec<FrameHash> {
+    marks.iter().map(|mark| FrameHash([*mark; 16])).collect()
 }
 
 fn outcome(opened: &Opened, settlement: Settlement) -> RecordOutcome {
@@ -114,6 +121,12 @@ impl Fixture {
         let tenant = TenantId::new(make_id().unwrap());
         store.create_tenant(new_tenant(tenant)).await.unwrap();
         Self { store, tenant, dir }
+    }
+
+    /// Has the tenant's policy remember frames for so long.
+    async fn remember_frames(&self, frame_memory_seconds: u32) {
+        let policy = Policy { frame_memory_seconds, ..Policy::testing() };
+        assert!(self.store.put_policy(self.tenant, &policy, AuditBody::default()).await.unwrap());
     }
 
     /// Runs SQL past the door, as somebody at the file would.

@@ -44,7 +44,7 @@ async fn what_outlived_its_window_is_dropped_and_nothing_else() {
            UPDATE challenges SET expires_at_ms = expires_at_ms - 86400000 - 200000",
     )
     .await;
-    assert_eq!(f.store.drop_old().await.unwrap(), Dropped { receipts: 2, challenges: 2 });
+    assert_eq!(f.store.drop_old().await.unwrap(), Dropped { receipts: 2, challenges: 2, frames: 0 });
     assert!(f.store.challenge(f.tenant, kept.challenge.id).await.unwrap().is_some(), "an open attempt keeps it");
     f.record(outcome(&kept, Settlement::Reset)).await;
     assert!(matches!(f.store.verify_audit(f.tenant).await.unwrap(), crate::Chain::Intact { .. }));

@@ -34,7 +34,10 @@ fn the_owner_is_accepted_and_the_receipt_authorizes_this_action() {
     };
     let now_s = fixture.clock.now_ms() / 1000;
     let receipt = receipt::authorize(&decision.receipt, &keys, &expected, now_s).unwrap().settle(true).unwrap();
-    assert_eq!(receipt.claims().asserted, ["attempt", "max_attempts", "pol", "dsp", "status"]);
+    assert_eq!(
+        receipt.claims().asserted,
+        ["attempt", "max_attempts", "pol", "gates.CAPTURE_REPLAYED", "dsp", "status"]
+    );
     assert_eq!(receipt.claims().amr, ["face"]);
     assert_eq!(receipt.claims().sub, decision.pseudonym);
     let strict = Expected { accepted_not_run: &[], ..expected };
@@ -87,6 +90,54 @@ fn a_frame_sent_twice_is_refused_and_the_reference_stays_sealed() {
     assert_eq!(refusing(&decision), Some(expected));
     let receipt = receipt::evidence(&decision.receipt, &fixture.trusted()).unwrap();
     assert!(receipt.claims().reference.is_none());
+}
+
+#[test]
+fn a_frame_that_the_gateway_has_seen_before_fails_gate_one_and_the_reference_stays_sealed() {
+    let name = "a_frame_that_the_gateway_has_seen_before_fails_gate_one_and_the_reference_stays_sealed";
+    let Some(mut fixture) = Fixture::new(name) else { return };
+    let tenant = fixture.tenant(1);
+    let mut reference = fixture.reference(&tenant, "alice");
+    let context = fixture.context(&tenant, "alice");
+    let fresh = fixture.verify((context.clone(), &reference), capture(&OWNER[1..])).unwrap();
+    assert_eq!(refusing(&fresh), None, "positive control: the same capture, not seen before");
+    reference.ciphertext.clear();
+    let seen = v1::AttemptContext { asserted_replayed_frames: vec![0], ..context };
+    let told = |decision: &v1::Decision| receipt::inspect_unverified(&decision.receipt).unwrap().claims;
+
+    let decision = fixture.verify((seen.clone(), &reference), capture(&OWNER[1..])).unwrap();
+    let expected = (Gate::CaptureIntegrity, v1::GateStatus::Fail, "CAPTURE_REPLAYED".to_owned());
+    assert_eq!((refusing(&decision), decision.verdict()), (Some(expected), v1::Verdict::Refuse));
+    let later: Vec<_> = decision.gates[2..].iter().map(|gate| (gate.status(), &gate.reasons[..])).collect();
+    assert_eq!(later, [(v1::GateStatus::NotRun, &["EARLIER_GATE".to_owned()][..]); 3]);
+    assert!(decision.instructions.is_empty(), "{:?}", decision.instructions);
+    assert!(told(&decision)["asserted"].to_string().contains("gates.CAPTURE_REPLAYED"));
+
+    let enrolled = fixture.enroll(seen.clone(), capture(&OWNER[..1])).unwrap();
+    assert!(enrolled.reference.is_none(), "nor does it become a reference");
+
+    // To a device it looks like every other refusal.
+    let device = |context: &v1::AttemptContext| v1::AttemptContext { for_device: true, ..context.clone() };
+    let replay = fixture.verify((device(&seen), &reference), capture(&OWNER[1..])).unwrap();
+    let other = fixture.reference_of_another(&tenant, "alice");
+    let context = device(&fixture.context(&tenant, "alice"));
+    let non_match = fixture.verify((context, &other), capture(&OWNER[1..])).unwrap();
+    assert_eq!(refusing(&non_match).unwrap().0, Gate::Comparison);
+    assert_eq!(told(&replay), told(&non_match), "equal claims, times of the manual clock included");
+    assert_eq!(replay.instructions, non_match.instructions);
+}
+
+#[test]
+fn a_seen_frame_that_was_not_sent_is_malformed() {
+    let Some(mut fixture) = Fixture::new("a_seen_frame_that_was_not_sent_is_malformed") else { return };
+    let tenant = fixture.tenant(1);
+    for (indices, within) in [(vec![0, 1], true), (vec![1, 1], true), (vec![2], false), (vec![0, u32::MAX], false)] {
+        let context =
+            v1::AttemptContext { asserted_replayed_frames: indices.clone(), ..fixture.context(&tenant, "alice") };
+        let outcome = fixture.enroll(context, capture(&OWNER)).map(drop);
+        let field = "asserted_replayed_frames";
+        assert_eq!(outcome, if within { Ok(()) } else { Err(Reason::InvalidArgument { field }) }, "{indices:?}");
+    }
 }
 
 #[test]

@@ -92,6 +92,7 @@ impl Fixture {
             secrets: Some(tenant.secrets.clone()),
             gateway_time: Some(convert::timestamp(self.clock.now_ms())),
             for_device: false,
+            asserted_replayed_frames: Vec::new(),
         }
     }
 
