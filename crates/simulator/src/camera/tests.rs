@@ -50,7 +50,7 @@ fn exposure_is_metered_on_the_middle_and_spares_its_highlights() {
         (picture.get_pixel(80, 60).0, picture.get_pixel(4, 4).0)
     };
     let ((dim, _), (fair, _)) = (take([0.05; 3], 0.4), take([0.2; 3], 0.4));
-    assert!(dim[1] > 60, "a dim face before a bright wall stays visible: {dim:?}");
+    assert!(dim[1] > 48, "a dim face before a bright wall stays visible: {dim:?}");
     assert!(fair[1] > dim[1]);
     let (red, _) = take([2.0, 0.2, 0.2], 0.01);
     assert!(red[0] < 240, "bright red skin before a dark wall is not clipped: {red:?}");
