@@ -3,8 +3,12 @@
 //! `cargo xtask bench` builds this in release and runs it. Absolute times on shared machines mean little; ratios of one run do.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its result")]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 
 mod blocks;
+mod capture;
+mod captures;
+mod cpu;
 mod frame;
 mod memory;
 mod peers;
@@ -25,6 +29,8 @@ struct Arguments {
 enum Bench {
     /// One frame, decode to features, against JPEG decode + bare model runs, on one thread.
     Frame(Common),
+    /// All five gates over a capture of 8 frames, in CPU time on one core, step by step.
+    Capture(Common),
     /// What ONNX Runtime's arena and memory pattern would gain, and what the memory settings cost.
     Memory(Common),
     /// Images per second per core against plain Python + onnxruntime and `face_recognition`.
@@ -63,6 +69,7 @@ pub(crate) struct Common {
 fn main() -> Result<()> {
     match Arguments::parse().bench {
         Bench::Frame(common) => frame::run(&common),
+        Bench::Capture(common) => capture::run(&common),
         Bench::Memory(common) => memory::run(&common),
         Bench::Peers { common, reference, models, python } => {
             peers::run(&common, &peers::Places { reference, models, python })
