@@ -18,7 +18,7 @@ use crate::{
 };
 use biometrics::{Gate, GateReason, GateResult, GateStatus};
 
-pub(crate) use fusion::choose;
+pub(crate) use fusion::Choice;
 pub use fusion::fuse;
 pub(crate) use view::{Cutter, Wanted};
 
