@@ -6,7 +6,7 @@ use crate::{
     cpu::{percentile, timed},
 };
 use anyhow::{Context, Result};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use vision::{Engine, ExamineOptions, Pack, Role, Runtime};
 
 /// Milliseconds of CPU.
@@ -94,7 +94,7 @@ pub(crate) fn run(common: &Common) -> Result<()> {
         "cpu_ms_p5": rounded(percentile(&mut times[0], 0.05)), "cpu_ms_p95": rounded(percentile(&mut times[0], 0.95)),
         "noise_a_over_a_p5": percentile(&mut noise, 0.05), "noise_a_over_a_p95": percentile(&mut noise, 0.95),
         "bar_ms": BAR_MS,
-        "steps_ms": steps(|part| {
+        "steps": steps(|part| {
             let at = Part::ALL.iter().position(|p| *p == part);
             at.map_or(f64::NAN, |at| percentile(&mut times[at].clone(), 0.5))
         }),
@@ -123,7 +123,7 @@ fn steps(median: impl Fn(Part) -> f64) -> Value {
         ("views of presentation attack detectors", presentation - model(Role::PresentationAttack)),
         ("transform and comparison", median(Part::Compare)),
     ];
-    Value::Object(rows.into_iter().map(|(name, ms)| (name.to_owned(), rounded(ms).into())).collect::<Map<_, _>>())
+    rows.into_iter().map(|(step, ms)| json!({ "step": step, "ms": rounded(ms) })).collect()
 }
 
 fn rounded(ms: f64) -> f64 {
@@ -145,7 +145,7 @@ mod tests {
             Part::Model(Role::PresentationAttack) => 12.0,
             Part::Model(_) => 9.0,
         });
-        let sum: f64 = all.as_object().unwrap().values().filter_map(Value::as_f64).sum();
+        let sum: f64 = all.as_array().unwrap().iter().filter_map(|row| row["ms"].as_f64()).sum();
         assert!((sum - 100.0).abs() < 0.1, "{all}");
     }
 }

@@ -7,6 +7,7 @@
 
 mod blocks;
 mod capture;
+mod capture_peers;
 mod captures;
 mod cpu;
 mod frame;
@@ -34,19 +35,31 @@ enum Bench {
     /// What ONNX Runtime's arena and memory pattern would gain, and what the memory settings cost.
     Memory(Common),
     /// Images per second per core against plain Python + onnxruntime and `face_recognition`.
-    Peers {
-        #[command(flatten)]
-        common: Common,
-        /// Folder with the peer scripts (`peer_onnx_pipeline.py`, `peer_face_recognition.py`).
-        #[arg(long)]
-        reference: PathBuf,
-        /// Folder with the peers' model files.
-        #[arg(long)]
-        models: PathBuf,
-        /// Folder with the peers' Python packages.
-        #[arg(long)]
-        python: PathBuf,
-    },
+    Peers(Peers),
+    /// All five gates over captures of 8 frames against plain Python + onnxruntime with every model on every frame.
+    CapturePeers(Peers),
+}
+
+/// What the benches against Python need.
+#[derive(Debug, clap::Args)]
+struct Peers {
+    #[command(flatten)]
+    common: Common,
+    /// Folder with the peer scripts (`peer_onnx_pipeline.py`, `peer_face_recognition.py`).
+    #[arg(long)]
+    reference: PathBuf,
+    /// Folder with the peers' model files.
+    #[arg(long)]
+    models: PathBuf,
+    /// Folder with the peers' Python packages.
+    #[arg(long)]
+    python: PathBuf,
+}
+
+impl Peers {
+    fn split(self) -> (Common, peers::Places) {
+        (self.common, peers::Places { reference: self.reference, models: self.models, python: self.python })
+    }
 }
 
 /// What every bench needs.
@@ -71,8 +84,13 @@ fn main() -> Result<()> {
         Bench::Frame(common) => frame::run(&common),
         Bench::Capture(common) => capture::run(&common),
         Bench::Memory(common) => memory::run(&common),
-        Bench::Peers { common, reference, models, python } => {
-            peers::run(&common, &peers::Places { reference, models, python })
+        Bench::Peers(asked) => {
+            let (common, places) = asked.split();
+            peers::run(&common, &places)
+        }
+        Bench::CapturePeers(asked) => {
+            let (common, places) = asked.split();
+            capture_peers::run(&common, &places)
         }
     }
 }
