@@ -3,8 +3,13 @@
 //! `cargo xtask bench` builds this in release and runs it. Absolute times on shared machines mean little; ratios of one run do.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its result")]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 
 mod blocks;
+mod capture;
+mod capture_peers;
+mod captures;
+mod cpu;
 mod frame;
 mod memory;
 mod peers;
@@ -25,22 +30,36 @@ struct Arguments {
 enum Bench {
     /// One frame, decode to features, against JPEG decode + bare model runs, on one thread.
     Frame(Common),
+    /// All five gates over a capture of 8 frames, in CPU time on one core, step by step.
+    Capture(Common),
     /// What ONNX Runtime's arena and memory pattern would gain, and what the memory settings cost.
     Memory(Common),
     /// Images per second per core against plain Python + onnxruntime and `face_recognition`.
-    Peers {
-        #[command(flatten)]
-        common: Common,
-        /// Folder with the peer scripts (`peer_onnx_pipeline.py`, `peer_face_recognition.py`).
-        #[arg(long)]
-        reference: PathBuf,
-        /// Folder with the peers' model files.
-        #[arg(long)]
-        models: PathBuf,
-        /// Folder with the peers' Python packages.
-        #[arg(long)]
-        python: PathBuf,
-    },
+    Peers(Peers),
+    /// All five gates over captures of 8 frames against plain Python + onnxruntime with every model on every frame.
+    CapturePeers(Peers),
+}
+
+/// What the benches against Python need.
+#[derive(Debug, clap::Args)]
+struct Peers {
+    #[command(flatten)]
+    common: Common,
+    /// Folder with the peer scripts (`peer_onnx_pipeline.py`, `peer_face_recognition.py`).
+    #[arg(long)]
+    reference: PathBuf,
+    /// Folder with the peers' model files.
+    #[arg(long)]
+    models: PathBuf,
+    /// Folder with the peers' Python packages.
+    #[arg(long)]
+    python: PathBuf,
+}
+
+impl Peers {
+    fn split(self) -> (Common, peers::Places) {
+        (self.common, peers::Places { reference: self.reference, models: self.models, python: self.python })
+    }
 }
 
 /// What every bench needs.
@@ -63,9 +82,15 @@ pub(crate) struct Common {
 fn main() -> Result<()> {
     match Arguments::parse().bench {
         Bench::Frame(common) => frame::run(&common),
+        Bench::Capture(common) => capture::run(&common),
         Bench::Memory(common) => memory::run(&common),
-        Bench::Peers { common, reference, models, python } => {
-            peers::run(&common, &peers::Places { reference, models, python })
+        Bench::Peers(asked) => {
+            let (common, places) = asked.split();
+            peers::run(&common, &places)
+        }
+        Bench::CapturePeers(asked) => {
+            let (common, places) = asked.split();
+            capture_peers::run(&common, &places)
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::{Common, frame};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -72,19 +73,44 @@ fn rate(engine: &mut Engine, images: &[Vec<u8>]) -> Result<f64> {
     Ok(images.len() as f64 / start.elapsed().as_secs_f64())
 }
 
-fn peer(places: &Places, script: &str, folder: &Path, args: &[&str]) -> Result<f64> {
+/// A peer to run.
+#[derive(Debug)]
+pub(crate) struct Script<'a> {
+    /// The script itself.
+    pub(crate) place: &'a Path,
+    /// Folder with the models that it loads by name.
+    pub(crate) models: &'a Path,
+    /// What it is told besides the folder of images.
+    pub(crate) arguments: &'a [&'a OsStr],
+}
+
+/// Images a second of a script of the reference.
+pub(crate) fn peer(places: &Places, script: &str, folder: &Path, args: &[&str]) -> Result<f64> {
+    let arguments: Vec<&OsStr> = args.iter().map(OsStr::new).collect();
+    let script = Script { place: &places.reference.join(script), models: &places.models, arguments: &arguments };
+    said(places, &script, folder)?["images_per_s"].as_f64().context("no images_per_s")
+}
+
+/// What a script says of a folder of images, on one thread.
+pub(crate) fn said(places: &Places, script: &Script<'_>, folder: &Path) -> Result<Value> {
+    let name = script.place.display();
+    // Not `join_paths`: the packages' folder may be several already.
+    let mut modules = places.python.clone().into_os_string();
+    modules.push(":");
+    modules.push(&places.reference);
     let output = Command::new("python3")
-        .arg(places.reference.join(script))
+        .arg(script.place)
         .arg(folder)
-        .args(args)
-        .env("PYTHONPATH", &places.python)
-        .env("MODELS", &places.models)
+        .args(script.arguments)
+        .env("PYTHONPATH", modules)
+        // Nothing is written beside the reference.
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("MODELS", script.models)
         .env("OMP_NUM_THREADS", "1")
         .output()
-        .with_context(|| format!("cannot start {script}"))?;
-    ensure!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
-    let said: Value = serde_json::from_slice(&output.stdout).with_context(|| format!("{script} printed no JSON"))?;
-    said["images_per_s"].as_f64().context("no images_per_s")
+        .with_context(|| format!("cannot start {name}"))?;
+    ensure!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).with_context(|| format!("{name} printed no JSON"))
 }
 
 fn median(values: &mut [f64]) -> Result<f64> {

@@ -21,9 +21,12 @@ use crate::{
 };
 use biometrics::{Features, FeaturesError, Metric};
 
+mod bare;
 mod examine;
 mod observe;
 mod presentation;
+
+pub use bare::Role;
 
 /// Detections below this score are not faces.
 const DETECTION_THRESHOLD: f32 = 0.5;
@@ -135,27 +138,6 @@ impl Engine {
         let sample = self.take_sample(jpeg);
         self.wipe();
         sample
-    }
-
-    /// Decodes one picture and nothing else, for benches: width and height.
-    ///
-    /// # Errors
-    /// [`VisionError::BadFrame`] with index 0.
-    pub fn decode_only(&mut self, jpeg: &[u8]) -> Result<(usize, usize), VisionError> {
-        self.decode(0, jpeg)?;
-        let size = (self.picture.width(), self.picture.height());
-        self.picture.wipe();
-        Ok(size)
-    }
-
-    /// Runs the three models once on whatever their inputs hold and nothing else, for benches.
-    ///
-    /// # Errors
-    /// A model that fails.
-    pub fn run_models_only(&mut self) -> Result<(), VisionError> {
-        self.detector.run_model_only()?;
-        self.mesh.run_model_only()?;
-        self.recogniser.run()
     }
 
     /// Frames whose models have run since the engine was made.

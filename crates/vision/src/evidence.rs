@@ -122,7 +122,7 @@ pub struct FrameEvidence {
     pub luminance: f32,
     /// Luminance of the face's brightest twentieth, 0 to 255.
     pub highlight: f32,
-    /// Share of the face that is saturated, 0 to 1.
+    /// Share of the face with a saturated channel, 0 to 1.
     pub saturated: f32,
     /// Luminance of the darker cheek over that of the brighter one, 0 to 1.
     pub uniformity: f32,
@@ -191,7 +191,7 @@ pub(crate) fn gate(gate: Gate, status: GateStatus, reasons: Vec<GateReason>) -> 
     let version = match gate {
         Gate::CaptureIntegrity => "exact-1",
         Gate::PresentationAttack => crate::presentation_attack::METHOD,
-        _ => "envelope-1",
+        _ => "envelope-2",
     };
     GateResult { gate, status, reasons, version: Cow::Borrowed(version) }
 }

@@ -25,7 +25,7 @@ mod runtime;
 mod session;
 
 pub use decode::{MAX_FRAME_BYTES, MAX_SIDE_PX};
-pub use engine::{Engine, EngineOptions};
+pub use engine::{Engine, EngineOptions, Role};
 pub use error::{FrameFault, VisionError};
 pub use evidence::{Evidence, ExamineOptions, Face, Frame, FrameEvidence, Point, Pose, Rectangle, Sample};
 pub use pack::{Pack, PackError, PackFault};

@@ -35,7 +35,7 @@ const MAX_ROLL: f32 = 30.0;
 const MIN_SHARPNESS: f32 = 0.040;
 /// Grey levels of the brightest twentieth of the face. Dark skin in fair light is above 85, any skin in the dark below.
 const MIN_HIGHLIGHT: f32 = 75.0;
-/// Share of saturated pixels.
+/// Share of pixels with a saturated channel.
 const MAX_SATURATED: f32 = 0.12;
 /// Grey level.
 const MAX_LUMINANCE: f32 = 225.0;

@@ -13,6 +13,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// Each takes every capture through all gates several times.
+const CAPTURE_BLOCKS: &str = "12";
+/// Not a pack of its own, but what `standard` is compared with.
+const FP32: &str = "standard-fp32";
+
 /// What to measure on what.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -46,19 +51,28 @@ pub(crate) fn results(options: &Options) -> Result<Vec<Value>> {
     let (program, library, images) =
         (places::target().join("release/countersign-benches"), runtime()?, images(options)?);
     let mut results = Vec::new();
+    let bench_of = |name: &str, pack: &str| {
+        let tool = Tool::new(&program).arg(name).arg("--pack").arg(places::target().join("packs").join(pack));
+        tool.arg("--onnxruntime").arg(&library).arg("--images").args(&images)
+    };
+    let said = |tool: Tool| -> Result<Value> {
+        serde_json::from_str(tool.output()?.trim()).context("a bench printed no JSON")
+    };
     for pack in packs {
-        let bench = |name: &str| {
-            let tool = Tool::new(&program).arg(name).arg("--pack").arg(places::target().join("packs").join(pack));
-            tool.arg("--onnxruntime").arg(&library).arg("--images").args(&images)
-        };
-        let mut tools = vec![bench("frame"), bench("memory")];
-        match peers(bench("peers"))? {
-            Some(tool) => tools.push(tool),
-            None => command::say("skipped: peers: no ../shared/reference beside this repository"),
+        let bench = |name: &str| bench_of(name, pack);
+        let mut tools = vec![bench("frame"), bench("memory"), bench("capture").args(["--blocks", CAPTURE_BLOCKS])];
+        for name in ["peers", "capture-peers"] {
+            match peers(bench(name))? {
+                Some(tool) => tools.push(tool),
+                None => command::say(&format!("skipped: {name}: no ../shared/reference beside this repository")),
+            }
         }
         for tool in tools {
-            results.push(serde_json::from_str(tool.output()?.trim()).context("a bench printed no JSON")?);
+            results.push(said(tool)?);
         }
+    }
+    if places::target().join("packs").join(FP32).is_dir() {
+        results.push(said(bench_of("capture", FP32).args(["--blocks", CAPTURE_BLOCKS]))?);
     }
     Ok(results)
 }

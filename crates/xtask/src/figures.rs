@@ -28,6 +28,21 @@ Ratios of one run in interleaved blocks; A/A is the noise of the machine. Times 
 |---|---|---|---|---|---|---|---|
 ";
 
+const CAPTURE: &str = "
+### All five gates over a capture
+
+8 frames of 640x480, light and motion, simulated; every capture passes all gates, so that no gate's work is left out. CPU time of the process on one core, not the clock's. Steps that cannot run alone
+are differences of medians. The default script asks for 10 frames; these ask for two light slots fewer.
+
+";
+
+const PEERS: &str = "
+### Against what a Python team would run
+
+One thread, same images, in turn. `peers`: single frames, no presentation attack detection. `capture_peers`: captures of 8 frames; the engine runs all five gates, the peers only models, measuring nothing: every model of the
+pack on every frame (by CPU time), and the reference pipeline as it stands (by the clock).
+";
+
 /// What to measure.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -92,7 +107,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for part in Part::ALL {
         let wanted = options.only.is_none_or(|only| only == part);
         let text = if wanted { part.measure(options)? } else { part.standing(&before) };
-        write!(page, "\n{}\n{}\n", part.mark(), text.trim_end())?;
+        write!(page, "\n{}\n\n{}\n", part.mark(), text.trim())?;
     }
     fs::write(&place, page)?;
     command::say("docs/EVALUATION.md written");
@@ -141,16 +156,41 @@ fn gates(packs: &[&str], options: &Options) -> Result<String> {
 
 fn speeds() -> Result<String> {
     let mut page = SPEED.to_owned();
-    let mut peers = String::new();
+    let (mut captures, mut peers) = (Vec::new(), String::new());
     for result in bench::results(&bench::Options::default())? {
         match result["bench"].as_str() {
-            Some("peers") => writeln!(peers, "\n```json\n{result:#}\n```")?,
+            Some("capture") => captures.push(result),
+            Some("peers" | "capture_peers") => writeln!(peers, "\n```json\n{result:#}\n```")?,
             _ => speed(&mut page, &result)?,
         }
     }
+    page.push_str(&capture_table(&captures)?);
     if !peers.is_empty() {
-        page.push_str("\nAgainst what a Python team would run, one thread, same images and models, in turn:\n");
+        page.push_str(PEERS);
         page.push_str(&peers);
+    }
+    Ok(page)
+}
+
+/// One column for each pack: the whole, then its steps.
+fn capture_table(captures: &[Value]) -> Result<String> {
+    let Some(first) = captures.first() else { return Ok(String::new()) };
+    let mut page = CAPTURE.to_owned();
+    let mut row = |name: &str, cell: &dyn Fn(&Value) -> String| {
+        let cells: Vec<String> = captures.iter().map(cell).collect();
+        writeln!(page, "| {name} | {} |", cells.join(" | "))
+    };
+    let ms = |value: &Value| format!("{:.1}", number(value));
+    row("ms of CPU", &|c| format!("`{}`", c["pack"].as_str().unwrap_or_default()))?;
+    row("---", &|_| "---".to_owned())?;
+    row("**all gates, median**", &|c| format!("**{}**", ms(&c["cpu_ms"])))?;
+    row("5–95 %", &|c| format!("{}–{}", ms(&c["cpu_ms_p5"]), ms(&c["cpu_ms_p95"])))?;
+    row("A/A noise (5–95 %)", &|c| {
+        format!("{:.2}–{:.2}", number(&c["noise_a_over_a_p5"]), number(&c["noise_a_over_a_p95"]))
+    })?;
+    row("bar", &|c| if c["pack"] == "standard" { format!("≤ {}", ms(&c["bar_ms"])) } else { "-".to_owned() })?;
+    for (at, step) in first["steps"].as_array().context("a capture without steps")?.iter().enumerate() {
+        row(step["step"].as_str().unwrap_or_default(), &|c| ms(&c["steps"][at]["ms"]))?;
     }
     Ok(page)
 }
@@ -209,4 +249,27 @@ fn number(value: &Value) -> f64 {
 
 fn percent(share: &Value) -> String {
     format!("{:.2} %", number(share) * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn captures_stand_side_by_side_with_their_steps_in_order() {
+        let one = |pack: &str, ms: f64| {
+            json!({
+                "pack": pack, "cpu_ms": ms, "cpu_ms_p5": 80.0, "cpu_ms_p95": 99.0, "bar_ms": 140.0,
+                "noise_a_over_a_p5": 0.9, "noise_a_over_a_p95": 1.1,
+                "steps": [{ "step": "decode", "ms": 12.0 }, { "step": "compare", "ms": 0.1 }],
+            })
+        };
+        let page = capture_table(&[one("base", 78.12), one("standard", 89.0)]).unwrap();
+        for line in ["| ms of CPU | `base` | `standard` |", "| bar | - | ≤ 140.0 |", "| decode | 12.0 | 12.0 |"] {
+            assert!(page.contains(line), "{page}");
+        }
+        assert!(page.contains("**78.1** | **89.0**") && page.find("decode") < page.find("compare"), "{page}");
+        assert!(capture_table(&[]).unwrap().is_empty());
+    }
 }

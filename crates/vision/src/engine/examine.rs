@@ -9,7 +9,7 @@ use crate::{
     evidence::{Evidence, ExamineOptions, Frame, FrameEvidence},
     integrity,
     picture::Picture,
-    presentation_attack::{self, Views},
+    presentation_attack::{self, Choice, Views},
     quality,
 };
 use biometrics::{
@@ -25,8 +25,6 @@ pub(super) struct Examined {
     pub(super) evidence: FrameEvidence,
     /// The aligned face: of a good frame, and where there is a script of every frame.
     chip: Option<Picture>,
-    /// What the presentation attack detectors would look at, of a good frame.
-    pub(super) views: Option<Views>,
     fingerprint: integrity::Fingerprint,
     /// What gates 1 and 4 decide over, where there is a script.
     observation: Option<FrameObservation>,
@@ -39,6 +37,15 @@ struct Recognised {
     good: bool,
     /// How far the head is turned and nodded, in degrees.
     turned_deg: f32,
+}
+
+/// What is handed on from frame to frame.
+#[derive(Default)]
+struct Carried {
+    /// The frame before, to compare this one with.
+    before: Option<Still>,
+    /// What presentation attack detectors will look at, of the most frontal good frames so far.
+    choice: Choice<Views>,
 }
 
 /// What frames are examined for.
@@ -84,10 +91,10 @@ impl Engine {
         for (index, frame) in frames.iter().enumerate() {
             decode::inspect(frame.jpeg).map_err(|fault| VisionError::BadFrame { index, fault })?;
         }
-        let (mut examined, mut before) = (Vec::with_capacity(frames.len()), None);
+        let (mut examined, mut carried) = (Vec::with_capacity(frames.len()), Carried::default());
         for (index, frame) in frames.iter().enumerate() {
             self.decode(index, frame.jpeg)?;
-            examined.push(self.examine_frame((index, frame), asked, &mut before)?);
+            examined.push(self.examine_frame((index, frame), asked, &mut carried)?);
         }
         let (integrity, challenge_response) = judge_answer(frames, &mut examined, asked);
         let reasons: Vec<_> = examined.iter().map(|e| e.evidence.reasons.as_slice()).collect();
@@ -96,7 +103,7 @@ impl Engine {
         let challenge_response = if passed { challenge_response } else { not_answered(GateReason::EarlierGate) };
         let recognised = if passed { self.recognise_all(&examined)? } else { Vec::new() };
         let presentation = match (passed, asked.options.presentation_attack) {
-            (true, true) => self.judge_presentation(&mut examined)?,
+            (true, true) => self.judge_presentation(&mut examined, carried.choice)?,
             (true, false) => presentation_attack::not_run(GateReason::NotRequired),
             (false, _) => presentation_attack::not_run(GateReason::EarlierGate),
         };
@@ -116,12 +123,12 @@ impl Engine {
         })
     }
 
-    /// Measures the decoded picture and keeps its aligned face if it is good. `before` is handed on from frame to frame.
+    /// Measures the decoded picture and keeps its aligned face if it is good.
     fn examine_frame(
         &mut self,
         (index, frame): (usize, &Frame<'_>),
         asked: &Asked<'_>,
-        before: &mut Option<Still>,
+        carried: &mut Carried,
     ) -> Result<Examined, VisionError> {
         let found = self.detect()?;
         let fingerprint = integrity::Fingerprint::of(frame.jpeg, &self.picture, self.detector.letterbox());
@@ -137,13 +144,14 @@ impl Engine {
         let observation = asked.script.map(|_| {
             let posed = face.as_ref().zip(measured.as_ref().map(|m| m.pose));
             let present = posed.filter(|(face, _)| face.presence >= quality::MIN_PRESENCE);
-            let (observation, still) = self.observation(frame, fingerprint, present, before.as_ref());
-            *before = Some(still);
+            let (observation, still) = self.observation(frame, fingerprint, present, carried.before.as_ref());
+            carried.before = Some(still);
             observation
         });
         let good = evidence.reasons.is_empty();
-        let seen = face.as_ref().filter(|_| good && asked.options.presentation_attack);
-        let views = seen.and_then(|face| self.views(index, face));
+        if let Some(face) = face.as_ref().filter(|_| good && asked.options.presentation_attack) {
+            self.keep_views((index, evidence.pose), face, &mut carried.choice);
+        }
         let map = face
             .filter(|_| good || asked.script.is_some())
             .and_then(|face| alignment::chip_map(self.alignment, &face.points));
@@ -152,7 +160,7 @@ impl Engine {
             self.warper.warp(&self.picture, &map, self.alignment.side(), &mut chip);
             chip
         });
-        Ok(Examined { evidence, chip, views, fingerprint, observation })
+        Ok(Examined { evidence, chip, fingerprint, observation })
     }
 
     /// How many other faces compete with the chosen one: wallpaper and shadows that the detector takes for faces are none to

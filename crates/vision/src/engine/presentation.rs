@@ -3,10 +3,10 @@
 use super::{Engine, EngineOptions, examine::Examined};
 use crate::{
     error::VisionError,
-    evidence::Face,
+    evidence::{Face, Pose},
     pack::{Pack, manifest::Crop},
     picture::Picture,
-    presentation_attack::{self, Cutter, Finding, Panel, Views, Wanted},
+    presentation_attack::{self, Choice, Cutter, Finding, Panel, Views, Wanted},
     runtime::Runtime,
 };
 use biometrics::GateReason;
@@ -68,24 +68,34 @@ impl Engine {
         Ok(seen.then(|| view.pixels().to_vec()))
     }
 
-    /// What the detectors will want to see of the frame at hand, if they come to look at it.
-    pub(super) fn views(&mut self, index: usize, face: &Face) -> Option<Views> {
-        let panel = self.presentation_attack.as_mut()?;
-        panel.cut(&self.picture, face, ZOOMS[index % ZOOMS.len()])
+    /// Keeps what the detectors will want to see of the frame at hand, unless others have outranked it: `pose` in degrees from
+    /// a frontal view.
+    pub(super) fn keep_views(&mut self, (index, pose): (usize, Pose), face: &Face, choice: &mut Choice<Views>) {
+        let Some(panel) = self.presentation_attack.as_mut() else { return };
+        let distance = pose.yaw.hypot(pose.pitch);
+        if choice.wants(distance)
+            && let Some(views) = panel.cut(&self.picture, face, ZOOMS[index % ZOOMS.len()])
+        {
+            choice.keep((index, distance), views);
+        }
     }
 
-    /// Gate 3 over the frames that left views behind.
-    pub(super) fn judge_presentation(&mut self, examined: &mut [Examined]) -> Result<Finding, VisionError> {
+    /// Gate 3 over the frames that were chosen.
+    pub(super) fn judge_presentation(
+        &mut self,
+        examined: &mut [Examined],
+        choice: Choice<Views>,
+    ) -> Result<Finding, VisionError> {
         let Some(panel) = &mut self.presentation_attack else {
             return Ok(presentation_attack::not_run(GateReason::NoModel));
         };
-        let seen = examined.iter().enumerate().filter(|(_, e)| e.views.is_some());
-        let candidates: Vec<_> = seen.map(|(i, e)| (i, e.evidence.pose.yaw.hypot(e.evidence.pose.pitch))).collect();
         let mut answers = Vec::new();
-        for index in presentation_attack::choose(&candidates) {
-            let Examined { evidence, views: Some(views), .. } = &mut examined[index] else { continue };
-            evidence.bona_fide = panel.look(views)?;
-            answers.push(evidence.bona_fide.clone());
+        for (index, views) in choice.in_order() {
+            let answer = panel.look(&views)?;
+            if let Some(frame) = examined.get_mut(index) {
+                frame.evidence.bona_fide.clone_from(&answer);
+            }
+            answers.push(answer);
         }
         Ok(panel.judge(&answers))
     }

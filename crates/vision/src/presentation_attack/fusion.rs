@@ -11,17 +11,40 @@ pub(crate) const FRAMES: usize = 3;
 /// Log-odds beyond this are certainty that no detector has; a single one must not outvote the others.
 const MOST_CERTAIN: f32 = 6.0;
 
-/// Of the frames at these distances from a frontal view (degrees), which to look at: the most frontal ones, the earlier of
-/// equals; in the order of the capture.
-pub(crate) fn choose(distances: &[(usize, f32)]) -> Vec<usize> {
-    let mut ranked = distances.to_vec();
-    ranked.sort_by(|a, b| match a.1.total_cmp(&b.1) {
-        Ordering::Equal => a.0.cmp(&b.0),
-        other => other,
-    });
-    let mut chosen: Vec<usize> = ranked.into_iter().take(FRAMES).map(|(index, _)| index).collect();
-    chosen.sort_unstable();
-    chosen
+/// Of the frames so far, those to look at: the most frontal ones, the earlier of equals. Frames come one by one, so that
+/// nothing is kept, or even made, of a frame that others have outranked already.
+pub(crate) struct Choice<V> {
+    /// The best first.
+    kept: Vec<(usize, f32, V)>,
+}
+
+impl<V> Default for Choice<V> {
+    fn default() -> Self {
+        Self { kept: Vec::with_capacity(FRAMES + 1) }
+    }
+}
+
+impl<V> Choice<V> {
+    /// Whether a frame that comes now, at this distance from a frontal view (degrees), would be among those to look at.
+    pub(crate) fn wants(&self, distance: f32) -> bool {
+        self.place(distance) < FRAMES
+    }
+
+    /// Keeps what is to be looked at of a frame that comes now, and drops what it outranks.
+    pub(crate) fn keep(&mut self, (index, distance): (usize, f32), view: V) {
+        self.kept.insert(self.place(distance), (index, distance, view));
+        self.kept.truncate(FRAMES);
+    }
+
+    /// What was kept, in the order of the capture.
+    pub(crate) fn in_order(mut self) -> impl Iterator<Item = (usize, V)> {
+        self.kept.sort_by_key(|(index, ..)| *index);
+        self.kept.into_iter().map(|(index, _, view)| (index, view))
+    }
+
+    fn place(&self, distance: f32) -> usize {
+        self.kept.partition_point(|(_, kept, _)| kept.total_cmp(&distance) != Ordering::Greater)
+    }
 }
 
 /// What gate 3 holds against its threshold: the median over frames of the mean over detectors, from each frame's log-odds
@@ -69,6 +92,17 @@ mod tests {
         assert_eq!(fuse(&[vec![1.0, 2.0], vec![1.0, f32::NAN]]), None);
     }
 
+    /// The frames chosen of these, each offered as the engine offers it.
+    fn choose(distances: &[(usize, f32)]) -> Vec<usize> {
+        let mut choice = Choice::default();
+        for &(index, distance) in distances {
+            if choice.wants(distance) {
+                choice.keep((index, distance), index);
+            }
+        }
+        choice.in_order().map(|(index, view)| (index == view).then_some(index).unwrap()).collect()
+    }
+
     #[test]
     fn the_most_frontal_frames_are_looked_at_in_order() {
         assert_eq!(choose(&[(0, 1.0), (3, 9.0), (4, 0.5), (7, 2.0), (9, 1.0)]), [0, 4, 9]);
@@ -77,7 +111,27 @@ mod tests {
         assert_eq!(choose(&[(0, f32::NAN), (1, 1.0), (2, 1.0), (3, 1.0)]), [1, 2, 3]);
     }
 
+    #[test]
+    fn nothing_is_wanted_of_a_frame_that_others_outrank() {
+        let mut choice = Choice::default();
+        (0..FRAMES).for_each(|index| choice.keep((index, index as f32), ()));
+        assert!(choice.wants(1.5) && !choice.wants(2.0) && !choice.wants(f32::NAN));
+    }
+
     proptest! {
+        #[test]
+        fn frames_that_come_one_by_one_are_chosen_as_if_all_were_known(
+            distances in prop::collection::vec(prop_oneof![0_u8..6, Just(255)], 0..17),
+        ) {
+            let at = |level: u8| if level == 255 { f32::NAN } else { level.into() };
+            let frames: Vec<(usize, f32)> = distances.iter().map(|&level| at(level)).enumerate().collect();
+            let mut ranked = frames.clone();
+            ranked.sort_by(|a, b| a.1.total_cmp(&b.1));
+            let mut expected: Vec<usize> = ranked.into_iter().take(FRAMES).map(|(index, _)| index).collect();
+            expected.sort_unstable();
+            prop_assert_eq!(choose(&frames), expected);
+        }
+
         #[test]
         fn order_does_not_matter_and_worse_answers_never_raise_the_score(
             answers in prop::collection::vec(prop::collection::vec(-9.0_f32..9.0, 3), 1..5),

@@ -146,31 +146,39 @@ fn mirror(index: i64, length: i64) -> usize {
     folded.min(period - folded).min(length - 1) as usize
 }
 
-/// Scales to a square by bilinear samples at pixel centres; the edge pixels continue outwards (OpenCV's `INTER_LINEAR`).
+/// Where a new pixel lies between two old ones, along one axis.
+#[derive(Clone, Copy)]
+struct Between {
+    /// Indices of the two.
+    first: usize,
+    second: usize,
+    /// How far it is from the first, 0 to 1.
+    part: f32,
+}
+
+/// All new pixels of an axis; the edge pixels continue outwards.
+fn axis(length: usize, side: usize) -> impl Iterator<Item = Between> {
+    let (step, last) = (length as f32 / side as f32, length - 1);
+    (0..side).map(move |i| {
+        let at = ((i as f32 + 0.5) * step - 0.5).clamp(0.0, last as f32);
+        let first = (at as usize).min(last);
+        Between { first, second: (first + 1).min(last), part: at - first as f32 }
+    })
+}
+
+/// Scales to a square by bilinear samples at pixel centres (OpenCV's `INTER_LINEAR`).
 fn stretch(source: &Picture, side: usize, target: &mut Picture) {
-    let axis = |length: usize| {
-        let (step, last) = (length as f32 / side as f32, length - 1);
-        move |i: usize| {
-            let at = ((i as f32 + 0.5) * step - 0.5).clamp(0.0, last as f32);
-            let first = (at as usize).min(last);
-            (first, (first + 1).min(last), at - first as f32)
-        }
-    };
-    let (across, down) = (axis(source.width()), axis(source.height()));
+    let across: Vec<Between> = axis(source.width(), side).collect();
     let out = target.make_room(side, side);
-    for (j, line) in out.chunks_exact_mut(side * 3).enumerate() {
-        let (above, below, part_y) = down(j);
-        let (above, below) = (source.row(above), source.row(below));
-        for (i, pixel) in line.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-            let (left, right, part_x) = across(i);
-            for (channel, value) in pixel.iter_mut().enumerate() {
-                let mix = |row: &[u8]| {
-                    let (l, r) = (f32::from(row[left * 3 + channel]), f32::from(row[right * 3 + channel]));
-                    l + (r - l) * part_x
-                };
-                let (upper, lower) = (mix(above), mix(below));
-                *value = (upper + (lower - upper) * part_y + 0.5) as u8;
-            }
+    for (down, line) in axis(source.height(), side).zip(out.chunks_exact_mut(side * 3)) {
+        let [above, below] = [down.first, down.second].map(|y| source.row(y).as_chunks::<3>().0);
+        for (at, pixel) in across.iter().zip(line.as_chunks_mut::<3>().0) {
+            let mix = |row: &[[u8; 3]]| {
+                let [left, right] = [row[at.first], row[at.second]].map(|pixel| pixel.map(f32::from));
+                [0, 1, 2].map(|c| left[c] + (right[c] - left[c]) * at.part)
+            };
+            let (upper, lower) = (mix(above), mix(below));
+            *pixel = [0, 1, 2].map(|c| (upper[c] + (lower[c] - upper[c]) * down.part + 0.5) as u8);
         }
     }
 }

@@ -24,8 +24,8 @@ const FINE: usize = 2;
 const COARSE: usize = 6;
 /// Half the size of the patch around each eye.
 const EYE_HALF: (usize, usize) = (10, 5);
-/// At and above this grey level a pixel is saturated.
-const SATURATED: f32 = 250.0;
+/// A pixel is saturated when one of its channels reaches this level: skin clips in red long before its grey level does.
+const SATURATED: u8 = 253;
 
 struct Ellipse {
     x: f32,
@@ -48,7 +48,7 @@ pub(crate) struct Light {
     pub(crate) luminance: f32,
     /// Grey level that a twentieth of the face exceeds.
     pub(crate) highlight: f32,
-    /// Share of saturated pixels.
+    /// Share of pixels with a saturated channel.
     pub(crate) saturated: f32,
     /// Mean of the darker cheek over mean of the brighter one.
     pub(crate) uniformity: f32,
@@ -57,7 +57,11 @@ pub(crate) struct Light {
 }
 
 /// The grey patch.
-pub(super) struct Patch(Zeroizing<Vec<f32>>);
+pub(super) struct Patch {
+    grey: Zeroizing<Vec<f32>>,
+    /// Share of the face's pixels with a saturated channel.
+    saturated: f32,
+}
 
 impl Patch {
     /// Cuts the patch; `None` when the eyes coincide.
@@ -66,7 +70,10 @@ impl Patch {
         let mut colour = Picture::default();
         warper.warp(picture, &map, SIDE, &mut colour);
         let grey = |p: &[u8; 3]| 0.299 * f32::from(p[0]) + 0.587 * f32::from(p[1]) + 0.114 * f32::from(p[2]);
-        Some(Self(Zeroizing::new(colour.pixels().as_chunks::<3>().0.iter().map(grey).collect())))
+        let pixels = colour.pixels().as_chunks::<3>().0;
+        let clips = |at: &usize| pixels[*at].iter().any(|level| *level >= SATURATED);
+        let saturated = face_pixels().filter(clips).count() as f32 / face_pixels().count() as f32;
+        Some(Self { grey: Zeroizing::new(pixels.iter().map(grey).collect()), saturated })
     }
 
     /// Energy of second differences over 2 pixels, relative to that over 6, on the lightly smoothed patch; of the two
@@ -94,7 +101,7 @@ impl Patch {
         let mut smooth = Zeroizing::new(vec![0.0; SIDE * SIDE]);
         for y in 1..SIDE - 1 {
             for x in 1..SIDE - 1 {
-                let row = |dy: usize| self.0[(y + dy - 1) * SIDE + x - 1..][..3].iter().sum::<f32>();
+                let row = |dy: usize| self.grey[(y + dy - 1) * SIDE + x - 1..][..3].iter().sum::<f32>();
                 smooth[y * SIDE + x] = (row(0) + row(1) + row(2)) / 9.0;
             }
         }
@@ -104,9 +111,8 @@ impl Patch {
     /// Exposure and evenness.
     pub(super) fn light(&self) -> Light {
         let mut levels = Zeroizing::new(Vec::with_capacity(SIDE * SIDE));
-        levels.extend(face_pixels().map(|at| self.0[at]));
+        levels.extend(face_pixels().map(|at| self.grey[at]));
         let luminance = levels.iter().sum::<f32>() / levels.len() as f32;
-        let saturated = levels.iter().filter(|&&v| v >= SATURATED).count() as f32 / levels.len() as f32;
         let at = levels.len() * 19 / 20;
         let (_, highlight, _) = levels.select_nth_unstable_by(at, f32::total_cmp);
         let [a, b] = CHEEKS.map(|columns| self.mean(columns));
@@ -114,7 +120,7 @@ impl Patch {
         Light {
             luminance,
             highlight: *highlight,
-            saturated,
+            saturated: self.saturated,
             uniformity: a.min(b) / a.max(b).max(1.0),
             eye_contrast: contrast.fold(f32::INFINITY, f32::min),
         }
@@ -127,7 +133,7 @@ impl Patch {
     }
 
     fn at(&self, x: usize, y: usize) -> f32 {
-        self.0[y * SIDE + x]
+        self.grey[y * SIDE + x]
     }
 
     /// Standard deviation around an eye.
@@ -150,4 +156,27 @@ impl Patch {
 /// Indices of the pixels inside the face ellipse; all have neighbours as far as [`COARSE`].
 fn face_pixels() -> impl Iterator<Item = usize> {
     (0..SIDE * SIDE).filter(|at| FACE.holds(at % SIDE, at / SIDE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is measured of a face that is all of one colour.
+    fn saturated(colour: [u8; 3]) -> f32 {
+        let mut picture = Picture::default();
+        picture.make_room(200, 200).as_chunks_mut::<3>().0.fill(colour);
+        let eyes = [Point { x: 70.0, y: 80.0 }, Point { x: 130.0, y: 80.0 }];
+        Patch::cut(eyes, &picture, &mut Warper::default()).unwrap().light().saturated
+    }
+
+    #[test]
+    fn one_clipped_channel_saturates_a_pixel() {
+        assert_eq!(saturated([SATURATED - 1; 3]), 0.0);
+        for channel in 0..3 {
+            let mut colour = [140, 150, 160];
+            colour[channel] = SATURATED;
+            assert_eq!(saturated(colour), 1.0, "{channel}");
+        }
+    }
 }

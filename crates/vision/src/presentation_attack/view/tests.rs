@@ -85,3 +85,27 @@ fn a_plain_picture_stays_plain_and_a_ramp_a_ramp() {
         assert!((73..=76).contains(&middle[1]) && (104..=106).contains(&middle[2]), "{middle:?}");
     }
 }
+
+#[test]
+fn a_stretched_pixel_is_the_blend_of_its_four_neighbours() {
+    let (width, height, side) = (37, 23, 16);
+    let mut picture = Picture::default();
+    for (i, level) in picture.make_room(width, height).iter_mut().enumerate() {
+        *level = (i * 7919 % 251) as u8;
+    }
+    let mut view = Picture::default();
+    stretch(&picture, side, &mut view);
+    let place = |i: usize, length: usize| {
+        let at = ((i as f32 + 0.5) * (length as f32 / side as f32) - 0.5).clamp(0.0, length as f32 - 1.0);
+        (at as usize, (at as usize + 1).min(length - 1), at.fract())
+    };
+    for (j, i, c) in (0..side * side * 3).map(|at| (at / 3 / side, at / 3 % side, at % 3)) {
+        let ((left, right, across), (above, below, down)) = (place(i, width), place(j, height));
+        let mix = |y: usize| {
+            let (l, r) = (f32::from(picture.row(y)[left * 3 + c]), f32::from(picture.row(y)[right * 3 + c]));
+            l + (r - l) * across
+        };
+        let expected = (mix(above) + (mix(below) - mix(above)) * down + 0.5) as u8;
+        assert_eq!(view.row(j)[i * 3 + c], expected, "{i} {j} {c}");
+    }
+}
