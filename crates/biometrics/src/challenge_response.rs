@@ -19,7 +19,7 @@ use crate::{CaptureMode, CaptureScript, Gate, GateReason, GateResult, GateStatus
 use std::borrow::Cow;
 
 /// Version of the method.
-pub const VERSION: &str = "light-motion-2";
+pub const VERSION: &str = "light-motion-3";
 
 /// What gate 4 found, with the figures behind it. The figures are for evaluation and never leave a worker.
 #[derive(Debug, Clone, PartialEq)]

@@ -18,7 +18,7 @@ use crate::{
 };
 use change::{Change, changes};
 use colour::{agreement, middle, read, scales, shares, strongest};
-use relief::{gains, shape, spread};
+use relief::{gains, relief, spread};
 use std::ops::RangeInclusive;
 
 /// Smallest screen share of the light, median over slots: below, ambient light drowns the screen.
@@ -36,15 +36,14 @@ const MIN_REGION_CORRELATION: f32 = 0.55;
 /// Deviation of the regions' responses over their mean, in slots where the head looks as it did in ambient light. Light from
 /// a screen falls on a head at as many angles as it has normals; on paper, and where software tints a picture, regions
 /// answer more alike; on a picture that answers nothing, chance decides and they differ wildly. Simulated heads have 0.21 to
-/// 0.39, prints of all forms 0.04 to 0.18.
+/// 0.39, prints of all forms 0.04 to 0.18. Light alone asks for it; beside motion there are too few such slots.
 const SPREAD: RangeInclusive<f32> = 0.195..=0.7;
-/// The same beside motion: there are fewer slots to measure in. Its lower end follows from [`MIN_RELIEF`].
-const SPREAD_WITH_MOTION: RangeInclusive<f32> = 0.145..=0.7;
-/// Least relief: how far the regions' responses differ as a head's do, where 1 is a typical head. Of 330 simulated captures
-/// of the people that limits are set with, beside motion, 1 in 50 has less and 1 in 20 less than 0.62; light alone, with all
-/// slots to measure in, gives 0.63 at the least. Faces pasted over such heads and lit alike all over have 0.2 at the median
-/// and 1 in 27 has more than the limit.
-const MIN_RELIEF: f32 = 0.5;
+/// Least relief: how far the regions' responses differ as a head's do, where 1 is a typical head ...
+const MIN_RELIEF: f32 = 0.55;
+/// ... and least correlation of their differences with a head's. Of 347 simulated captures of the people that limits are set
+/// with, beside motion, 7 have less of either; of 85 faces pasted over such heads and lit alike all over, or tinted as a
+/// whole, that answer the script otherwise, 2 have both.
+const MIN_LIKENESS: f32 = 0.6;
 
 /// Figures behind the light part's decision.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +66,8 @@ pub struct LightFigures {
     pub spread: f32,
     /// How far the regions' responses differ as a head's do: about 1 on a head, 0 where all are lit alike.
     pub relief: f32,
+    /// Correlation of the regions' differences with a head's.
+    pub likeness: f32,
     /// Each region's correlation with the script, in the order of [`crate::observation::Region::ALL`]; `None` where it was not measured.
     pub region_correlation: [Option<f32>; 8],
     /// Each region's response relative to their mean.
@@ -105,8 +106,8 @@ pub(super) fn judge(
     if figures.dark && still {
         reasons.push(GateReason::ChallengeBackground);
     }
-    let spread = if still { SPREAD } else { SPREAD_WITH_MOTION };
-    let as_a_head = spread.contains(&figures.spread) && (MIN_RELIEF..).contains(&figures.relief);
+    let spread = !still || SPREAD.contains(&figures.spread);
+    let as_a_head = spread && figures.relief >= MIN_RELIEF && figures.likeness >= MIN_LIKENESS;
     if flat || !figures.background_share.is_finite() || !as_a_head {
         reasons.push(GateReason::ChallengeLightFlat);
     }
@@ -145,6 +146,7 @@ fn figures(expected: &[Colour], changes: &[Option<Change>]) -> LightFigures {
     let background = |change: &Change| change.background.unwrap_or_default();
     let whole = |change: &Change| [0, 1, 2].map(|i| change.face[i] + background(change)[i]);
     let region_gain = gains(expected, changes, scaled);
+    let relief = relief(expected, changes, scaled);
     let slope = |f: &dyn Fn(&Change) -> Colour| {
         agreement(expected, &changes.iter().map(|c| c.as_ref().map(f)).collect::<Vec<_>>()).1
     };
@@ -157,7 +159,8 @@ fn figures(expected: &[Colour], changes: &[Option<Change>]) -> LightFigures {
         background_share: slope(&background) / slope(&whole).max(f32::MIN_POSITIVE),
         dark: changes.iter().flatten().filter(|change| change.background.is_none()).count() > LIGHT_ERRORS,
         spread: spread(&region_gain),
-        relief: shape(&region_gain),
+        relief: relief.slope,
+        likeness: relief.likeness,
         region_correlation: std::array::from_fn(of_region),
         region_gain,
     }

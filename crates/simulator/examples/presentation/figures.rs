@@ -31,7 +31,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR")]
     calibrate: Option<PathBuf>,
     /// See --calibrate
-    #[arg(long, default_value_t = 0.025)]
+    #[arg(long, default_value_t = 0.015)]
     bpcer: f64,
     /// Also judge every capture this often with every face's box moved and scaled by up to 5 %, and count changed decisions
     #[arg(long, default_value_t = 0)]

@@ -58,8 +58,8 @@ pub(super) struct Change {
     pub(super) face: Colour,
     /// `None` where it is too dark to be measured.
     pub(super) background: Option<Colour>,
-    /// How far the head is turned from where it was in ambient light, in degrees.
-    pub(super) turned_deg: f32,
+    /// Turn and nod from where the head was in ambient light, in degrees.
+    pub(super) turned_deg: [f32; 2],
 }
 
 /// Reads every slot; `Err` where frames or background are missing.
@@ -196,5 +196,5 @@ fn change(now: &Reading, ambient: &Reading) -> Result<Change, GateReason> {
     if seen.len() < MIN_REGIONS {
         return Err(GateReason::ChallengeUnmeasured);
     }
-    Ok(Change { regions, face: median(&seen), background, turned_deg: apart(now, ambient) })
+    Ok(Change { regions, face: median(&seen), background, turned_deg: [0, 1].map(|i| now.pose[i] - ambient.pose[i]) })
 }
