@@ -39,11 +39,11 @@ const MIN_REGION_CORRELATION: f32 = 0.55;
 /// 0.39, prints of all forms 0.04 to 0.18. Light alone asks for it; beside motion there are too few such slots.
 const SPREAD: RangeInclusive<f32> = 0.195..=0.7;
 /// Least relief: how far the regions' responses differ as a head's do, where 1 is a typical head ...
-const MIN_RELIEF: f32 = 0.55;
+const MIN_RELIEF: f32 = 0.5;
 /// ... and least correlation of their differences with a head's. Of 347 simulated captures of the people that limits are set
-/// with, beside motion, 7 have less of either; of 85 faces pasted over such heads and lit alike all over, or tinted as a
-/// whole, that answer the script otherwise, 2 have both.
-const MIN_LIKENESS: f32 = 0.6;
+/// with, beside motion, 6 have less of either; of 85 faces pasted over such heads and lit alike all over, or tinted as a
+/// whole, that answer the script otherwise, 3 have both.
+const MIN_LIKENESS: f32 = 0.45;
 
 /// Figures behind the light part's decision.
 #[derive(Debug, Clone, PartialEq)]
