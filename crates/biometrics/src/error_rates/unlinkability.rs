@@ -6,18 +6,19 @@
 //!
 //! With equal priors (ω = 1) and LR(s) the likelihood ratio of mated to non-mated scores, D↔(s) = 0 where LR(s) ≤ 1, else
 //! 2·LR/(1 + LR) − 1; D↔sys is its mean over mated scores. Both distributions are estimated by histograms as the authors'
-//! programme does: equal bins from the lowest to the highest score of both kinds, one for each ten mated scores and at most
-//! 100, and D↔ = 1 where mated scores but no non-mated ones fall. D↔sys is summed over bins.
+//! programme does: equal bins from the lowest to the highest score of both kinds, one for each ten independent mated scores, at
+//! most 100 (and at least 10), and D↔ = 1 where mated scores but no non-mated ones fall. D↔sys is summed over bins.
 //!
 //! Bias: clipping at 0 keeps chance excesses and drops chance deficits, so that equal distributions give more than 0: about
-//! 0.2·√(B·(1/M + 1/N)) for M mated and N non-mated scores in B filled bins. Measure it beside every figure by a null control
-//! (non-mated scores in place of the mated ones), and take many scores.
+//! 0.2·√(B·(1/M + 1/N)) for M mated and N non-mated independent scores in B filled bins. Measure it beside every figure by a
+//! null control (non-mated scores in place of the mated ones), and take many scores.
 
 use super::{Interval, RatesError, Resampling, bootstrap::percentiles};
+use std::ops::RangeInclusive;
 
-/// Most bins of a histogram.
-const BINS: usize = 100;
-/// Mated scores for each bin.
+/// Fewest and most bins of a histogram.
+const BINS: RangeInclusive<usize> = 10..=100;
+/// Independent mated scores for each bin.
 const SCORES_PER_BIN: usize = 10;
 
 /// What a linkage function said of two protected templates; higher is more alike.
@@ -62,11 +63,12 @@ struct Binned {
 }
 
 impl Unlinkability {
-    /// Estimates from scores in any order.
+    /// Estimates from scores in any order. `independent` of the mated ones say something of their own: all of them where chance
+    /// was drawn anew for each, as many as there are identities where scores repeat themselves. It decides how fine bins are.
     ///
     /// # Errors
     /// `Empty` or `NotFinite`; `Pair` for a pair of two identities among the mated ones, or of one among the others.
-    pub fn new(mated: &[LinkageScore], non_mated: &[LinkageScore]) -> Result<Self, RatesError> {
+    pub fn new(mated: &[LinkageScore], non_mated: &[LinkageScore], independent: usize) -> Result<Self, RatesError> {
         for (name, scores) in [("mated", mated), ("non-mated", non_mated)] {
             if scores.is_empty() {
                 return Err(RatesError::Empty(name));
@@ -81,7 +83,7 @@ impl Unlinkability {
         let both = || mated.iter().chain(non_mated);
         let bounds = |(low, high): (f64, f64), s: f64| (low.min(s), high.max(s));
         let (low, high) = both().map(|p| f64::from(p.score)).fold((f64::INFINITY, f64::NEG_INFINITY), bounds);
-        let bins = (mated.len() / SCORES_PER_BIN).clamp(1, BINS);
+        let bins = (independent / SCORES_PER_BIN).clamp(*BINS.start(), *BINS.end());
         let width = ((high - low) / bins as f64).max(f64::MIN_POSITIVE);
         // The highest score belongs to the last bin.
         let bin = |score: f32| (((f64::from(score) - low) / width) as usize).min(bins - 1) as u32;

@@ -31,7 +31,7 @@ pub(crate) struct Unlinkability {
     #[command(flatten)]
     setup: Setup,
     /// People to take, as far as there are so many.
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 400)]
     people: usize,
     /// Mated pairs for each figure: keys are drawn again until there are as many. Fewer than 10,000 leave a bias.
     #[arg(long, default_value_t = 20_000)]

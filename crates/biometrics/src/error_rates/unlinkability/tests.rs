@@ -15,8 +15,13 @@ fn non_mated(scores: impl IntoIterator<Item = f64>) -> Vec<LinkageScore> {
     (0..).zip(scores).map(|(i, s)| LinkageScore { score: s as f32, a: i % PEOPLE, b: (i + 1) % PEOPLE }).collect()
 }
 
+fn estimate(m: impl IntoIterator<Item = f64>, n: impl IntoIterator<Item = f64>) -> Unlinkability {
+    let mated = mated(m);
+    Unlinkability::new(&mated, &non_mated(n), mated.len()).unwrap()
+}
+
 fn system(m: Vec<f64>, n: Vec<f64>) -> f64 {
-    Unlinkability::new(&mated(m), &non_mated(n)).unwrap().system()
+    estimate(m, n).system()
 }
 
 /// Evenly spaced in (0, 1): a uniform distribution without noise.
@@ -87,12 +92,12 @@ fn the_bias_of_equal_distributions_is_what_the_formula_says() {
 
 #[test]
 fn bounds_hold_the_estimate_and_widen_when_few_people_carry_it() {
-    let unlinked = Unlinkability::new(&mated(normal(5000, (1.0, 5))), &non_mated(normal(20_000, (0.0, 6)))).unwrap();
+    let unlinked = estimate(normal(5000, (1.0, 5)), normal(20_000, (0.0, 6)));
     let spread = unlinked.interval(RESAMPLING).unwrap();
     assert!(spread.lower <= unlinked.system() && unlinked.system() <= spread.upper, "{spread:?}");
     // One person in five is linked without doubt, the others not at all.
     let scores = (0..5000).map(|i| if i % 5 == 0 { 9.0 } else { 0.0 }).zip(normal(5000, (0.0, 7))).map(|(a, b)| a + b);
-    let heaped = Unlinkability::new(&mated(scores), &non_mated(normal(20_000, (0.0, 6)))).unwrap();
+    let heaped = estimate(scores, normal(20_000, (0.0, 6)));
     let bounds = heaped.interval(RESAMPLING).unwrap();
     assert!(bounds.upper - bounds.lower > 2.0 * (spread.upper - spread.lower), "{bounds:?} {spread:?}");
     assert_eq!(heaped.interval(RESAMPLING), Some(bounds), "equal for a seed");
@@ -100,9 +105,9 @@ fn bounds_hold_the_estimate_and_widen_when_few_people_carry_it() {
 
 #[test]
 fn local_points_cover_the_range_and_make_up_the_whole() {
-    let all = Unlinkability::new(&mated(normal(3000, (1.0, 8))), &non_mated(normal(3000, (0.0, 9)))).unwrap();
+    let all = estimate(normal(3000, (1.0, 8)), normal(3000, (0.0, 9)));
     let points = all.local();
-    assert_eq!(points.len(), BINS);
+    assert_eq!(points.len(), 100);
     assert!(points.is_sorted_by(|a, b| a.score < b.score));
     let sum = |of: fn(&LocalPoint) -> f64| points.iter().map(of).sum::<f64>();
     assert!((sum(|p| p.mated) - 1.0).abs() < 1e-9 && (sum(|p| p.non_mated) - 1.0).abs() < 1e-9);
@@ -110,10 +115,22 @@ fn local_points_cover_the_range_and_make_up_the_whole() {
 }
 
 #[test]
+fn scores_that_repeat_themselves_are_put_into_coarser_bins() {
+    let repeated = |people: usize| {
+        let said = |seed| normal(people, (0.0, seed)).into_iter().cycle().take(100 * people);
+        let (mated, non_mated) = (mated(said(1)), non_mated(said(2)));
+        [people, 100 * people].map(|independent| Unlinkability::new(&mated, &non_mated, independent).unwrap())
+    };
+    let [coarse, fine] = repeated(200);
+    assert_eq!((coarse.local().len(), fine.local().len()), (20, 100));
+    assert!(coarse.system() < 0.7 * fine.system(), "{} {}", coarse.system(), fine.system());
+}
+
+#[test]
 fn what_gives_no_estimate_is_refused() {
     let some = || mated([0.0, 1.0]);
-    assert_eq!(Unlinkability::new(&[], &non_mated([0.0])).unwrap_err(), RatesError::Empty("mated"));
-    assert_eq!(Unlinkability::new(&some(), &[]).unwrap_err(), RatesError::Empty("non-mated"));
-    assert_eq!(Unlinkability::new(&some(), &non_mated([f64::NAN])).unwrap_err(), RatesError::NotFinite("non-mated"));
-    assert_eq!(Unlinkability::new(&non_mated([0.0]), &non_mated([0.0])).unwrap_err(), RatesError::Pair);
+    assert_eq!(Unlinkability::new(&[], &non_mated([0.0]), 2).unwrap_err(), RatesError::Empty("mated"));
+    assert_eq!(Unlinkability::new(&some(), &[], 2).unwrap_err(), RatesError::Empty("non-mated"));
+    assert_eq!(Unlinkability::new(&some(), &non_mated([f64::NAN]), 2).unwrap_err(), RatesError::NotFinite("non-mated"));
+    assert_eq!(Unlinkability::new(&non_mated([0.0]), &non_mated([0.0]), 2).unwrap_err(), RatesError::Pair);
 }

@@ -12,7 +12,7 @@ const CHANGE_BAR: f64 = 1e-5;
 
 const READING: &str = "\
 D_sys (Gomez-Barrero et al., IEEE TIFS 13(6), 2018; omega = 1): 0 tells nothing, 1 links without doubt. Histograms of equal bins from the lowest to the highest score, one for
-each ten mated scores and at most 100. Finite counts give equal distributions a D_sys above 0: the null control shows how much, with non-mated pairs in place of mated ones.
+each ten independent mated scores (lengths: people), 10 to 100. Finite counts give equal distributions a D_sys above 0: the null control shows how much, with non-mated pairs in place of mated ones.
 Bounds draw people again, which adds to that bias: those of a small D_sys lie high.
 Between: tenants (another key, tenant and reference), users (two references of one tenant), renewals (epochs 1 and 2 of one reference, renewed as the worker does it).
 Pictures: the same one's features in both templates, or another one's. Linked by: the pack's comparison score, or the digits in which both Euclidean lengths agree: an

@@ -114,7 +114,12 @@ impl Set<'_> {
             all.iter_mut().zip(draw).for_each(|(all, one)| all.append(one));
         }
         let figure = |(function, linked): (Function, Linked)| {
-            let estimate = Unlinkability::new(&linked.mated, &linked.non_mated)?;
+            // Keys drawn again change scores, never lengths.
+            let independent = match function {
+                Function::Comparison => linked.mated.len(),
+                Function::Length => self.samples.len(),
+            };
+            let estimate = Unlinkability::new(&linked.mated, &linked.non_mated, independent)?;
             let row = Row {
                 between,
                 keys_known,
@@ -126,7 +131,7 @@ impl Set<'_> {
                 non_mated: linked.non_mated.len(),
                 system: estimate.system(),
                 bounds_95: estimate.interval(RESAMPLING).map(|bounds| [bounds.lower, bounds.upper]),
-                null: Unlinkability::new(&linked.null, &linked.non_mated)?.system(),
+                null: Unlinkability::new(&linked.null, &linked.non_mated, independent)?.system(),
             };
             Ok(Figure { row, estimate })
         };
