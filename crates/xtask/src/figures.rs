@@ -101,7 +101,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for part in Part::ALL {
         let wanted = options.only.is_none_or(|only| only == part);
         let text = if wanted { part.measure(options)? } else { part.standing(&before) };
-        write!(page, "\n{}\n{}\n", part.mark(), text.trim_end())?;
+        write!(page, "\n{}\n\n{}\n", part.mark(), text.trim())?;
     }
     fs::write(&place, page)?;
     command::say("docs/EVALUATION.md written");
