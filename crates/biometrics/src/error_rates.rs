@@ -5,9 +5,11 @@
 
 mod bootstrap;
 mod interval;
+mod unlinkability;
 
 pub use bootstrap::{ImpostorPair, ImpostorTail, Resampling, fnmr_interval};
 pub use interval::{Interval, clopper_pearson, rule_of_three};
+pub use unlinkability::{LinkageScore, LocalPoint, Unlinkability};
 
 use crate::calibration::{CalibrationTable, OperatingPoint};
 

@@ -4,6 +4,8 @@
 //! Engineering figures on the pictures given; never certification figures.
 
 mod crew;
+#[cfg(test)]
+mod ground;
 mod hash;
 mod measure;
 mod people;
@@ -13,6 +15,8 @@ mod presentation;
 mod quality;
 mod rates;
 mod report;
+mod setup;
+mod unlinkability;
 
 use anyhow::{Context, Result};
 use biometrics::error_rates::{ImpostorTail, Resampling, Scores};
@@ -35,6 +39,8 @@ pub(crate) enum Evaluate {
     Presentation(presentation::Presentation),
     /// Whether the quality gate names the defect that a simulated capture was given.
     Quality(quality::Quality),
+    /// Whether protected templates can be linked between tenants, users and renewals, and whether protection changes decisions.
+    Unlinkability(unlinkability::Unlinkability),
 }
 
 /// What to evaluate on what.
@@ -81,6 +87,7 @@ pub(crate) fn run(evaluate: &Evaluate) -> Result<()> {
         Evaluate::Verification(options) => verification(options),
         Evaluate::Presentation(options) => presentation::run(options),
         Evaluate::Quality(options) => quality::run(options),
+        Evaluate::Unlinkability(options) => unlinkability::run(options),
     }
 }
 

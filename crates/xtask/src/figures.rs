@@ -20,6 +20,11 @@ const GATES: &str = "## All gates under attack, simulated
 gates react to what the simulator draws, and say nothing of error rates on people before real instruments.
 ";
 
+const UNLINKABILITY: &str = "## Unlinkability of protected templates
+
+Whether templates tell who they are of once sealing is gone and the transform keys are not, as `countersign evaluate unlinkability` tells it. The bar is TARGETS B6.
+";
+
 const SPEED: &str = "## Speed
 
 Ratios of one run in interleaved blocks; A/A is the noise of the machine. Times are medians of one frame.
@@ -64,18 +69,21 @@ pub(crate) enum Part {
     Comparison,
     /// All gates under simulated attack, and gate 2 against injected defects.
     Gates,
+    /// Whether protected templates can be linked.
+    Unlinkability,
     /// Speed.
     Speed,
 }
 
 impl Part {
-    const ALL: [Self; 3] = [Self::Comparison, Self::Gates, Self::Speed];
+    const ALL: [Self; 4] = [Self::Comparison, Self::Gates, Self::Unlinkability, Self::Speed];
 
     /// The line before which a part's text begins.
     const fn mark(self) -> &'static str {
         match self {
             Self::Comparison => "<!-- part: comparison -->",
             Self::Gates => "<!-- part: gates -->",
+            Self::Unlinkability => "<!-- part: unlinkability -->",
             Self::Speed => "<!-- part: speed -->",
         }
     }
@@ -92,6 +100,7 @@ impl Part {
         match self {
             Self::Comparison => comparison(&all),
             Self::Gates => gates(&packs, options),
+            Self::Unlinkability => unlinkability(&packs),
             Self::Speed => speeds(),
         }
     }
@@ -149,6 +158,16 @@ fn gates(packs: &[&str], options: &Options) -> Result<String> {
         let (bona_fide, attacks) = (options.bona_fide.to_string(), options.attacks.to_string());
         let counts = ["--bona-fide", &bona_fide, "--attacks", &attacks, "--fmr", fmr, "--faces"];
         let said = evaluate("presentation", pack)?.args(counts).arg(faces()).output()?;
+        write!(page, "\n### Pack `{pack}`\n\n```text\n{}\n```\n", said.trim_end())?;
+    }
+    Ok(page)
+}
+
+/// What the command says of each pack, word for word.
+fn unlinkability(packs: &[&str]) -> Result<String> {
+    let mut page = UNLINKABILITY.to_owned();
+    for pack in packs {
+        let said = evaluate("unlinkability", pack)?.arg("--faces").arg(faces()).output()?;
         write!(page, "\n### Pack `{pack}`\n\n```text\n{}\n```\n", said.trim_end())?;
     }
     Ok(page)

@@ -16,7 +16,7 @@ pub struct Resampling {
 
 impl Resampling {
     /// Calls `judge` once a resample with each identity's multiplicity (they sum to the number of identities).
-    fn each(self, identities: usize, mut judge: impl FnMut(&[u32])) {
+    pub(super) fn each(self, identities: usize, mut judge: impl FnMut(&[u32])) {
         let mut rng = StdRng::seed_from_u64(self.seed);
         let mut multiplicity = vec![0_u32; identities];
         for _ in 0..self.draws {
@@ -144,7 +144,7 @@ fn weight(pair: &ImpostorPair, multiplicity: &[u32]) -> u64 {
 }
 
 /// The 2.5th and 97.5th percentile, each rounded outwards.
-fn percentiles(mut rates: Vec<f64>) -> Option<Interval> {
+pub(super) fn percentiles(mut rates: Vec<f64>) -> Option<Interval> {
     rates.sort_unstable_by(f64::total_cmp);
     let last = rates.len().checked_sub(1)? as f64;
     Some(Interval { lower: rates[(last * 0.025).floor() as usize], upper: rates[(last * 0.975).ceil() as usize] })

@@ -181,6 +181,11 @@ impl Person {
         Ok(Portrait::new(pixels, points).ok().map(|portrait| Subject { portrait, features: sample.features }))
     }
 
+    /// Features of the portrait as an enrollment would take them; `None` where gate 2 gives none.
+    pub(super) fn enrollment(&self, engine: &mut Engine) -> Result<Option<Features>> {
+        Ok(examine(engine, &pictures::read(&self.portrait)?, &self.portrait)?.features)
+    }
+
     /// Features to compare with, of another picture that an enrollment would take; `None` where there is none.
     pub(super) fn reference(&self, engine: &mut Engine) -> Result<Option<Features>> {
         for path in &self.others {

@@ -1,5 +1,7 @@
 //! Plots of an evaluation: the DET curve and the score histograms, drawn once as SVG and rendered to PNG from the same bytes.
 
+pub(super) mod linkage;
+
 use anyhow::{Context, Result};
 use plotters::prelude::*;
 use std::{fs, path::Path, sync::Arc};

@@ -15,7 +15,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-use super::crew::{self, Crew};
+use super::{crew::Crew, setup::Setup};
 use anyhow::{Context, Result, bail, ensure};
 use biometrics::CaptureMode;
 use clap::{ArgGroup, builder::PossibleValuesParser, builder::TypedValueParser as _};
@@ -23,7 +23,7 @@ use detection::Detection;
 use serde_json::Value;
 use simulator::Species;
 use std::{fs, path::PathBuf};
-use vision::{ExamineOptions, Pack, Runtime};
+use vision::ExamineOptions;
 
 /// What to evaluate on what.
 #[derive(Debug, Clone, clap::Args)]
@@ -35,12 +35,8 @@ pub(crate) struct Presentation {
     /// Measure gate 3 alone on real pictures: one folder `bona_fide` and one per species, *.jpg or one folder per person in it.
     #[arg(long, value_name = "DIR")]
     pictures: Option<PathBuf>,
-    /// Directory of the model pack.
-    #[arg(long, env = "COUNTERSIGN_PACK")]
-    pack: PathBuf,
-    /// ONNX Runtime's shared library.
-    #[arg(long, env = "COUNTERSIGN_ONNXRUNTIME")]
-    onnxruntime: PathBuf,
+    #[command(flatten)]
+    setup: Setup,
     /// Bona fide captures to simulate.
     #[arg(long, default_value_t = 1000)]
     bona_fide: usize,
@@ -59,24 +55,15 @@ pub(crate) struct Presentation {
     /// Inter-eye distance that the quality gate asks for, in pixels: 60 for captures, 30 for pictures unless given.
     #[arg(long)]
     min_inter_eye: Option<u32>,
-    /// Draws people, scripts and conditions.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
     /// Take the people that gates 1 and 4 were tuned on: for setting limits, never for figures.
     #[arg(long)]
     tuning: bool,
-    /// Threads, each with an engine of its own; 0 takes one per core.
-    #[arg(long, default_value_t = 0)]
-    threads: usize,
     /// Positive control: decide as if this gate always passed. May be given several times.
     #[arg(long, value_name = "GATE", value_parser = clap::value_parser!(u8).range(1..=5))]
     without: Vec<u8>,
     /// Positive control: every capture performs the same script, so that older recordings answer it.
     #[arg(long)]
     constant_script: bool,
-    /// Write the figures to this file as JSON.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
     /// Write species.svg and .png, and where gate 3 ran det.svg and .png, into this folder.
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
@@ -108,18 +95,14 @@ fn species(name: String) -> Species {
 
 /// Runs one evaluation and prints it.
 pub(super) fn run(options: &Presentation) -> Result<()> {
-    let pack = Pack::open(&options.pack)?;
-    let runtime = Runtime::load(&options.onnxruntime)?;
-    let crew = Crew { pack: &pack, runtime: &runtime, threads: crew::threads(options.threads), detectors: true };
+    let ready = options.setup.ready()?;
+    let crew = ready.crew(true);
     let (text, figures) = match (&options.faces, &options.pictures) {
         (Some(folder), _) => simulated::run(&crew, folder, options)?,
         (None, Some(folder)) => real(&crew, folder, options)?,
         (None, None) => bail!("neither --faces nor --pictures"),
     };
-    if let Some(path) = &options.json {
-        let text = format!("{figures:#}\n");
-        fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?;
-    }
+    options.setup.write(&figures)?;
     println!("{text}");
     Ok(())
 }

@@ -6,18 +6,19 @@
 mod defect;
 
 use super::{
-    crew::{self, Crew},
+    crew::Crew,
     people::{Drawn, Part, Person, Selection},
     presentation::report,
     rates::{Clustered, Share},
+    setup::Setup,
 };
 use anyhow::{Context, Result};
 use biometrics::{GateReason, GateStatus};
 use defect::Defect;
 use serde::Serialize;
 use serde_json::json;
-use std::{collections::BTreeMap, fs, path::PathBuf};
-use vision::{Engine, ExamineOptions, Frame, Pack, Runtime};
+use std::{collections::BTreeMap, path::PathBuf};
+use vision::{Engine, ExamineOptions, Frame};
 
 /// What to evaluate on what.
 #[derive(Debug, Clone, clap::Args)]
@@ -25,30 +26,17 @@ pub(crate) struct Quality {
     /// Simulate frames of the people of this folder (one folder with *.jpg per person).
     #[arg(long, value_name = "DIR")]
     faces: PathBuf,
-    /// Directory of the model pack.
-    #[arg(long, env = "COUNTERSIGN_PACK")]
-    pack: PathBuf,
-    /// ONNX Runtime's shared library.
-    #[arg(long, env = "COUNTERSIGN_ONNXRUNTIME")]
-    onnxruntime: PathBuf,
+    #[command(flatten)]
+    setup: Setup,
     /// Frames with each defect.
     #[arg(long, default_value_t = 200)]
     frames: usize,
     /// Inter-eye distance that the quality gate asks for, in pixels.
     #[arg(long, default_value_t = 60)]
     min_inter_eye: u32,
-    /// Draws people and conditions.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
     /// Take the people that gates 1 and 4 were tuned on: for setting limits, never for figures.
     #[arg(long)]
     tuning: bool,
-    /// Threads, each with an engine of its own; 0 takes one per core.
-    #[arg(long, default_value_t = 0)]
-    threads: usize,
-    /// Write the figures to this file as JSON.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
 }
 
 /// What became of the frames with one defect.
@@ -65,26 +53,20 @@ struct Row {
 
 /// Runs one evaluation and prints it.
 pub(super) fn run(options: &Quality) -> Result<()> {
-    let pack = Pack::open(&options.pack)?;
-    let runtime = Runtime::load(&options.onnxruntime)?;
-    let threads = crew::threads(options.threads);
-    let crew = Crew { pack: &pack, runtime: &runtime, threads, detectors: false };
+    let ready = options.setup.ready()?;
+    let (crew, name, seed) = (ready.crew(false), ready.pack.name(), options.setup.seed);
     let part = if options.tuning { Part::Tune } else { Part::Measure };
-    let asked = Selection { part, seed: options.seed, enough: options.frames.max(1) + 1 };
+    let asked = Selection { part, seed, enough: options.frames.max(1) + 1 };
     let drawn = Drawn::new(&crew, &options.faces, asked)?;
     let rows = measure(&crew, &drawn.people, options)?;
-    if let Some(path) = &options.json {
-        let figures = json!({
-            "simulated": true,
-            "pack": pack.name(),
-            "seed": options.seed,
-            "split": drawn.value(),
-            "defects": rows,
-        });
-        let text = format!("{figures:#}\n");
-        fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?;
-    }
-    println!("Simulated frames, pack {}, seed {}: engineering figures\n{}", pack.name(), options.seed, drawn.told());
+    options.setup.write(&json!({
+        "simulated": true,
+        "pack": name,
+        "seed": seed,
+        "split": drawn.value(),
+        "defects": rows,
+    }))?;
+    println!("Simulated frames, pack {name}, seed {seed}: engineering figures\n{}", drawn.told());
     println!("{}", table(&rows));
     Ok(())
 }
@@ -95,7 +77,7 @@ fn measure(crew: &Crew<'_>, people: &[Person], options: &Quality) -> Result<Vec<
         Defect::ALL.into_iter().flat_map(|defect| (0..options.frames).map(move |number| (defect, number))).collect();
     let found = crew.each(("frames", jobs.len()), |engine, index| {
         let (defect, number) = jobs[index];
-        let frame = frame(engine, people, (defect, number, options.seed))?;
+        let frame = frame(engine, people, (defect, number, options.setup.seed))?;
         let quality = engine.examine(&[Frame { jpeg: &frame, offset_ms: 0 }], asked)?.quality;
         Ok((quality.status, quality.reasons))
     })?;

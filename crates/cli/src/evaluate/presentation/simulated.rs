@@ -31,7 +31,7 @@ const APCER_LIMIT: f64 = 0.05;
 
 /// What the options ask for, complete.
 fn wanted<'a>(options: &Presentation, species: &'a [Species]) -> Wanted<'a> {
-    Wanted { bona_fide: options.bona_fide, attacks: options.attacks, species, seed: options.seed }
+    Wanted { bona_fide: options.bona_fide, attacks: options.attacks, species, seed: options.setup.seed }
 }
 
 /// Makes and judges all captures: the report and the figures.
@@ -39,7 +39,7 @@ pub(super) fn run(crew: &Crew<'_>, folder: &Path, options: &Presentation) -> Res
     // As many people as there are captures of the most frequent kind, and one more to attack.
     let enough = options.bona_fide.max(options.attacks).max(1) + 1;
     let part = if options.tuning { Part::Tune } else { Part::Measure };
-    let drawn = Drawn::new(crew, folder, Selection { part, seed: options.seed, enough })?;
+    let drawn = Drawn::new(crew, folder, Selection { part, seed: options.setup.seed, enough })?;
     let found = captures(crew, &drawn.people, options)?;
     let tally = Tally::new(&found, &Hearing::without(&options.without));
     let detections = detections(&found);
@@ -53,7 +53,7 @@ pub(super) fn run(crew: &Crew<'_>, folder: &Path, options: &Presentation) -> Res
         "models": crew.pack.digests(),
         "mode": CaptureMode::from(options.mode),
         "attempt": 1,
-        "seed": options.seed,
+        "seed": options.setup.seed,
         "constant_script": options.constant_script,
         "without": options.without,
         "split": drawn.value(),
@@ -114,7 +114,7 @@ fn head(crew: &Crew<'_>, options: &Presentation, drawn: &Drawn) -> String {
         None => "NOT_RUN (the pack has no operating point for it); gates 1, 2, 4 and 5 decide".to_owned(),
     };
     let mut lines = vec![
-        format!("Simulated captures, pack {}, seed {}: engineering figures", crew.pack.name(), options.seed),
+        format!("Simulated captures, pack {}, seed {}: engineering figures", crew.pack.name(), options.setup.seed),
         drawn.told(),
         format!("Mode {}, attempt 1; gate 3: {gate_3}", mode(options)),
         format!(
