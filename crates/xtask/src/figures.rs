@@ -20,6 +20,12 @@ const GATES: &str = "## All gates under attack, simulated
 gates react to what the simulator draws, and say nothing of error rates on people before real instruments.
 ";
 
+const CHALLENGE: &str = "## The challenge, simulated
+
+**Simulated** captures, as `countersign evaluate challenge` tells it: who answers a script by gates 1 and 4 alone, mode by mode, how often scripts are met by chance beside the bound that receipts
+state, and how often the decision of all five gates flips under small changes of camera, light and frame.
+";
+
 const SPEED: &str = "## Speed
 
 Ratios of one run in interleaved blocks; A/A is the noise of the machine. Times are medians of one frame.
@@ -40,6 +46,9 @@ pub(crate) struct Options {
     /// Captures of each attack species to simulate for each pack
     #[arg(long, default_value_t = 300)]
     attacks: u32,
+    /// Bona fide captures to simulate for each pack, mode and change of the challenge's part; a third as many of each species
+    #[arg(long, default_value_t = 100)]
+    challenge: u32,
 }
 
 /// Parts of the page, in order.
@@ -49,18 +58,21 @@ pub(crate) enum Part {
     Comparison,
     /// All gates under simulated attack, and gate 2 against injected defects.
     Gates,
+    /// Who answers a script, and how firm decisions stand.
+    Challenge,
     /// Speed.
     Speed,
 }
 
 impl Part {
-    const ALL: [Self; 3] = [Self::Comparison, Self::Gates, Self::Speed];
+    const ALL: [Self; 4] = [Self::Comparison, Self::Gates, Self::Challenge, Self::Speed];
 
     /// The line before which a part's text begins.
     const fn mark(self) -> &'static str {
         match self {
             Self::Comparison => "<!-- part: comparison -->",
             Self::Gates => "<!-- part: gates -->",
+            Self::Challenge => "<!-- part: challenge -->",
             Self::Speed => "<!-- part: speed -->",
         }
     }
@@ -77,6 +89,7 @@ impl Part {
         match self {
             Self::Comparison => comparison(&all),
             Self::Gates => gates(&packs, options),
+            Self::Challenge => challenge(&packs, options),
             Self::Speed => speeds(),
         }
     }
@@ -129,12 +142,29 @@ fn comparison(packs: &[&str]) -> Result<String> {
 fn gates(packs: &[&str], options: &Options) -> Result<String> {
     let mut page = GATES.to_owned();
     for pack in packs {
-        // `base` keeps no smaller rate without refusing a third of its users.
-        let fmr = if *pack == "base" { "1e-3" } else { "1e-4" };
         let (bona_fide, attacks) = (options.bona_fide.to_string(), options.attacks.to_string());
-        let counts = ["--bona-fide", &bona_fide, "--attacks", &attacks, "--fmr", fmr, "--faces"];
+        let counts = ["--bona-fide", &bona_fide, "--attacks", &attacks, "--fmr", fmr(pack), "--faces"];
         let said = evaluate("presentation", pack)?.args(counts).arg(faces()).output()?;
         write!(page, "\n### Pack `{pack}`\n\n```text\n{}\n```\n", said.trim_end())?;
+    }
+    Ok(page)
+}
+
+/// The false match rate that a pack is used at: `base` keeps no smaller one without refusing a third of its users.
+fn fmr(pack: &str) -> &'static str {
+    if pack == "base" { "1e-3" } else { "1e-4" }
+}
+
+/// What the command says of each pack, word for word, without and with `--robustness`.
+fn challenge(packs: &[&str], options: &Options) -> Result<String> {
+    let mut page = CHALLENGE.to_owned();
+    let (bona_fide, attacks) = (options.challenge.to_string(), options.challenge.div_ceil(3).to_string());
+    for pack in packs {
+        for (what, more) in [("scripts", None), ("small changes", Some("--robustness"))] {
+            let counts = ["--bona-fide", &bona_fide, "--attacks", &attacks, "--fmr", fmr(pack)];
+            let said = evaluate("challenge", pack)?.args(counts).args(more).arg("--faces").arg(faces()).output()?;
+            write!(page, "\n### Pack `{pack}`, {what}\n\n```text\n{}\n```\n", said.trim_end())?;
+        }
     }
     Ok(page)
 }
