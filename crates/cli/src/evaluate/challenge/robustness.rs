@@ -76,22 +76,21 @@ pub(super) fn measure(
 ) -> Result<Robustness> {
     ensure!(variations.first() == Some(&Variation::None), "nothing to compare variations with");
     let jobs = wanted.jobs(setting.scene.people.len());
-    let tasks: Vec<(Variation, Job)> = variations
-        .iter()
-        .flat_map(|&variation| jobs.iter().map(move |&job| (variation, job)))
-        .filter(|(variation, job)| !variation.is_control() || job.kind == Kind::BonaFide)
+    let places = 0..variations.len();
+    let tasks: Vec<(usize, Job)> = places
+        .flat_map(|place| jobs.iter().map(move |&job| (place, job)))
+        .filter(|(place, job)| !variations[*place].is_control() || job.kind == Kind::BonaFide)
         .collect();
     let found = crew.each(("captures", tasks.len()), |engine, index| {
-        let (variation, job) = &tasks[index];
+        let (place, job) = &tasks[index];
+        let variation = variations[*place];
         let mut made = setting.scene.made(engine, job, &variation.conditions(job.seed))?;
         variation.apply(&mut made.capture, job.seed)?;
         let judged = setting.judged(engine, job, &made);
         judged.with_context(|| format!("capture {index}, {}, {}", job.kind.name(), variation.name()))
     })?;
-    let groups: Vec<(Variation, Vec<&Found>)> = variations
-        .iter()
-        .map(|&one| (one, tasks.iter().zip(&found).filter(|((v, _), _)| *v == one).map(|(_, f)| f).collect()))
-        .collect();
+    let mut groups: Vec<(Variation, Vec<&Found>)> = variations.iter().map(|&one| (one, Vec::new())).collect();
+    tasks.iter().zip(&found).for_each(|((place, _), found)| groups[*place].1.push(found));
     Ok(count(&groups))
 }
 

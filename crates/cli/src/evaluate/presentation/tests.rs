@@ -34,7 +34,7 @@ fn asked(species: &[Species]) -> Presentation {
     }
 }
 
-fn found(ground: &Ground, options: &Presentation, threads: usize) -> Vec<Found> {
+fn captures(ground: &Ground, options: &Presentation, threads: usize) -> Vec<Found> {
     let people = people::list(ground.faces.path(), Part::Measure, options.seed).unwrap();
     assert_eq!(people.len(), 2);
     let mut found = simulated::captures(&ground.crew(threads), &people, options).unwrap();
@@ -51,9 +51,9 @@ fn accepted(found: &[Found], without: &[u8]) -> u64 {
 fn a_recording_is_caught_unless_gate_4_is_left_out_and_threads_change_nothing() {
     let Some(ground) = ground("a_recording_is_caught_unless_gate_4_is_left_out") else { return };
     let options = asked(&[Species::WrongNonce]);
-    let found = found(&ground, &options, 1);
+    let found = captures(&ground, &options, 1);
     assert_eq!(found.len(), 3);
-    assert_eq!(found, found(&ground, &options, 3), "equal for a seed, whatever the number of threads");
+    assert_eq!(found, captures(&ground, &options, 3), "equal for a seed, whatever the number of threads");
     assert_eq!(found.iter().map(|f| f.kind == Kind::BonaFide).collect::<Vec<_>>(), [true, false, false]);
     assert_eq!(accepted(&found, &[]), 0);
     assert_eq!(accepted(&found, &[4]), 2, "{found:#?}");
@@ -62,14 +62,14 @@ fn a_recording_is_caught_unless_gate_4_is_left_out_and_threads_change_nothing() 
 #[test]
 fn an_older_recording_passes_when_every_script_is_the_same() {
     let Some(ground) = ground("an_older_recording_passes_when_every_script_is_the_same") else { return };
-    let found = found(&ground, &Presentation { constant_script: true, ..asked(&[Species::WrongNonce]) }, 2);
+    let found = captures(&ground, &Presentation { constant_script: true, ..asked(&[Species::WrongNonce]) }, 2);
     assert!(accepted(&found, &[]) > 0, "{found:#?}");
 }
 
 #[test]
 fn every_gate_is_heard_by_itself_even_after_gate_1_said_no() {
     let Some(ground) = ground("every_gate_is_heard_by_itself_even_after_gate_1_said_no") else { return };
-    let found = found(&ground, &Presentation { attacks: 1, bona_fide: 0, ..asked(&[Species::InjectedStill]) }, 1);
+    let found = captures(&ground, &Presentation { attacks: 1, bona_fide: 0, ..asked(&[Species::InjectedStill]) }, 1);
     let statuses: Vec<GateStatus> = found[0].gates.iter().map(|finding| finding.status).collect();
     assert_ne!(statuses[0], GateStatus::Pass, "{statuses:?}");
     assert!(statuses[3] != GateStatus::NotRun && statuses[4] != GateStatus::NotRun, "{statuses:?}");
