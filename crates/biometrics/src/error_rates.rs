@@ -7,7 +7,7 @@ mod bootstrap;
 mod interval;
 
 pub use bootstrap::{ImpostorPair, ImpostorTail, Resampling, fnmr_interval};
-pub use interval::{Interval, clopper_pearson, rule_of_three};
+pub use interval::{Interval, at_least, clopper_pearson, rule_of_three};
 
 use crate::calibration::{CalibrationTable, OperatingPoint};
 

@@ -58,7 +58,7 @@ pub(crate) struct Challenge {
     #[arg(long, default_value_t = 20)]
     attacks: usize,
     /// Judge each bona fide capture against so many scripts that it was not made for.
-    #[arg(long, default_value_t = 2000)]
+    #[arg(long, default_value_t = 5000)]
     scripts: u64,
     /// False match rate of gate 5's threshold.
     #[arg(long, default_value_t = 1e-4)]

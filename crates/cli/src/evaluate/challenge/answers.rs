@@ -13,8 +13,11 @@ use crate::evaluate::{
 };
 use anyhow::{Context, Result};
 use biometrics::{
-    CaptureMode, Gate, GateReason, GateStatus, capture_integrity, challenge::blind_guess_bound, challenge_response,
-    error_rates::Rate, observation::FrameObservation,
+    CaptureMode, Gate, GateReason, GateStatus, capture_integrity,
+    challenge::blind_guess_bound,
+    challenge_response,
+    error_rates::{Rate, at_least},
+    observation::FrameObservation,
 };
 use serde::Serialize;
 use simulator::{Conditions, Species};
@@ -31,6 +34,9 @@ pub(super) const SPECIES: [Species; 8] = [
     Species::TakingTurns,
     Species::ReplayFillingFrame,
 ];
+
+/// Counts that chance would bring about less often than this refute a bound.
+const LEAST_CHANCE: f64 = 1e-3;
 
 /// What became of the captures of one mode.
 #[derive(Debug, Serialize)]
@@ -64,8 +70,11 @@ pub(super) struct Blind {
     pub(super) upper: f64,
     /// What receipts say of one attempt: no capture answers a larger share of all scripts.
     pub(super) bound: f64,
-    /// Whether the counts leave that possible. Scripts are drawn anew for each capture, and whatever a capture shows, each
-    /// passes with at most this probability, so that all of them together are bounded by a binomial.
+    /// How likely so many passes or more would be if every script passed with the bound's probability. Scripts are drawn anew
+    /// for each capture, and whatever a capture shows, each passes with no more, so that all of them together are bounded by
+    /// a binomial.
+    pub(super) chance: f64,
+    /// Whether the counts leave the bound possible: chance would bring so many about at least once in a thousand such counts.
     pub(super) holds: bool,
 }
 
@@ -92,6 +101,7 @@ impl Blind {
         }
         let rate = Rate { errors: sum.gate_4, trials: sum.scripts };
         let interval = rate.interval();
+        let chance = at_least(sum.gate_4, sum.scripts, bound);
         Self {
             captures,
             scripts: sum.scripts,
@@ -101,7 +111,8 @@ impl Blind {
             lower: interval.lower,
             upper: interval.upper,
             bound,
-            holds: interval.lower <= bound,
+            chance,
+            holds: chance >= LEAST_CHANCE,
         }
     }
 }
@@ -182,7 +193,7 @@ mod tests {
     fn a_bound_that_counts_contradict_does_not_hold() {
         let counted = blind(50_000, 160, 1.0 / 320.0);
         assert_eq!((counted.captures, counted.scripts, counted.gate_4), (2, 100_000, 320));
-        assert!(counted.holds, "as many as the bound allows");
+        assert!(counted.holds, "about as many as the bound allows: {counted:?}");
         assert!(!blind(50_000, 320, 1.0 / 320.0).holds, "twice as many");
         assert!(blind(50_000, 0, 1e-9).holds);
     }

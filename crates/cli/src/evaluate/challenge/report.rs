@@ -24,6 +24,7 @@ pub(super) fn answers(modes: &[Answers]) -> String {
         "bound of a blind guess",
         "at most so many",
         "passed gates 1 and 4",
+        "chance of so many",
         "bound",
     ]);
     for answers in modes {
@@ -45,6 +46,7 @@ pub(super) fn answers(modes: &[Answers]) -> String {
             format!("{:.1e}", b.bound),
             format!("{:.1}", b.bound * b.scripts as f64),
             b.gates_1_and_4.to_string(),
+            format!("{:.2}", b.chance),
             if b.holds { "holds" } else { "REFUTED" }.to_owned(),
         ]);
     }
