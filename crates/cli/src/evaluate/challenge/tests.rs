@@ -77,5 +77,5 @@ fn frames_are_cropped_and_attacks_are_varied_too() {
     assert_eq!(measured.lines.len(), 2);
     assert_eq!(measured.attacks[0].1.unwrap().of, 2);
     assert_eq!(measured.attacks[0].1.unwrap().count, 0, "{measured:#?}");
-    assert!(report::robustness(&measured).contains("crop 5 %, each frame its own"));
+    assert!(report::robustness(&measured).contains("crop 5 %, each anew"));
 }

@@ -60,12 +60,12 @@ impl Variation {
     pub(super) fn name(self) -> String {
         match self {
             Self::None => "as it is".to_owned(),
-            Self::CropAlike => format!("crop {CROP_PERCENT} %, all frames alike"),
-            Self::CropShaken => format!("crop {CROP_PERCENT} %, each frame its own"),
-            Self::CropZoomed => format!("crop {CROP_PERCENT} %, enlarged again"),
+            Self::CropAlike => format!("crop {CROP_PERCENT} %, alike"),
+            Self::CropShaken => format!("crop {CROP_PERCENT} %, each anew"),
+            Self::CropZoomed => format!("crop {CROP_PERCENT} %, enlarged"),
             Self::Jpeg(quality) => format!("JPEG quality {quality}"),
             Self::Brightness(percent) => format!("exposure {percent:+} %"),
-            Self::Room(percent) => format!("light in the room {percent:+} %"),
+            Self::Room(percent) => format!("room light {percent:+} %"),
             Self::Rate(fps) => format!("{fps} frames a second"),
         }
     }
