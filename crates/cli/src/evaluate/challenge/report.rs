@@ -117,11 +117,14 @@ pub(super) fn robustness(measured: &Robustness) -> String {
     format!(
         "Decisions of all five gates (accepted or not) against the unvaried capture of the same seed, in either direction\n{grid}\n\
          Flips under all variations: {}, 95 %: {}; limit {:.0} %; over it: {}\n\
+         Of those accepted unvaried, lost: {}, 95 %: {}\n\
          Attacks accepted under all variations: {}",
         count(measured.flips),
         bounds(measured.flips),
         FLIP_LIMIT * 100.0,
         if over.is_empty() { "none".to_owned() } else { over.join(", ") },
+        count(measured.lost),
+        bounds(measured.lost),
         if attacks.is_empty() { "absent".to_owned() } else { attacks.join("; ") },
     )
 }

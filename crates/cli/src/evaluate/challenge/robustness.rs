@@ -35,6 +35,8 @@ pub(super) struct Robustness {
     pub(super) lines: Vec<Line>,
     /// Flips under all variations but the control.
     pub(super) flips: Option<Share>,
+    /// Those among them that were accepted unvaried, of all such decisions.
+    pub(super) lost: Option<Share>,
     /// Attacks accepted under all variations but the control, the unvaried ones among them, by species.
     pub(super) attacks: Vec<(&'static str, Option<Share>)>,
 }
@@ -107,7 +109,7 @@ fn share<'a>(found: impl Iterator<Item = &'a Found>, is_so: impl Fn(&Found) -> b
 /// Compares every group with the first; all are in one order, which bona fide captures begin.
 fn count(groups: &[(Variation, Vec<&Found>)]) -> Robustness {
     let base: &[&Found] = groups.first().map_or(&[], |(_, found)| found);
-    let mut all = Clustered::default();
+    let (mut all, mut all_lost) = (Clustered::default(), Clustered::default());
     let line = |(variation, found): &(Variation, Vec<&Found>)| {
         let own = || found.iter().copied().filter(|found| found.kind == Kind::BonaFide);
         let pairs = || base.iter().copied().zip(own());
@@ -117,6 +119,9 @@ fn count(groups: &[(Variation, Vec<&Found>)]) -> Robustness {
             flips.count(now.identity, flipped);
             if !variation.is_control() && *variation != Variation::None {
                 all.count(now.identity, flipped);
+                if is_accepted(before) {
+                    all_lost.count(now.identity, flipped);
+                }
             }
             lost += u64::from(flipped && is_accepted(before));
             stopped.extend(flipped.then(|| if is_accepted(before) { now } else { before }));
@@ -139,7 +144,7 @@ fn count(groups: &[(Variation, Vec<&Found>)]) -> Robustness {
         (species.name(), share(captures, is_accepted))
     };
     let attacks = SPECIES.iter().map(of).filter(|(_, share)| share.is_some()).collect();
-    Robustness { lines, flips: all.share(), attacks }
+    Robustness { lines, flips: all.share(), lost: all_lost.share(), attacks }
 }
 
 #[cfg(test)]
@@ -165,6 +170,7 @@ mod tests {
         let told: Vec<_> = counted.lines.iter().map(flips).collect();
         assert_eq!(told, [(None, 0, 0), (Some((2, 4)), 1, 1), (Some((2, 4)), 2, 0)]);
         assert_eq!(counted.flips.map(|share| (share.count, share.of)), Some((2, 4)));
+        assert_eq!(counted.lost.map(|share| (share.count, share.of)), Some((1, 2)));
         assert_eq!(counted.lines[1].reasons[0].captures, 2);
         assert_eq!(counted.lines[1].attacks.map(|share| (share.count, share.of)), Some((1, 1)));
         assert_eq!(counted.attacks.len(), 1);
