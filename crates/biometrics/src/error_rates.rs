@@ -8,7 +8,7 @@ mod interval;
 mod unlinkability;
 
 pub use bootstrap::{ImpostorPair, ImpostorTail, Resampling, fnmr_interval};
-pub use interval::{Interval, clopper_pearson, rule_of_three};
+pub use interval::{Interval, at_least, clopper_pearson, rule_of_three};
 pub use unlinkability::{LinkageScore, LocalPoint, Unlinkability};
 
 use crate::calibration::{CalibrationTable, OperatingPoint};

@@ -1,12 +1,17 @@
 //! `countersign evaluate`: error rates of the comparison (ISO/IEC 19795-1) with a pack's calibration table, here; error rates of
-//! the gates under attack (ISO/IEC 30107-3) in `presentation`.
+//! the gates under attack (ISO/IEC 30107-3) in `presentation`; the challenge itself, and how firm decisions stand, in `challenge`.
 //!
 //! Engineering figures on the pictures given; never certification figures.
 
+mod capture;
+mod challenge;
 mod crew;
+mod decision;
+mod draw;
 #[cfg(test)]
 mod ground;
 mod hash;
+mod jpeg;
 mod measure;
 mod people;
 mod pictures;
@@ -16,6 +21,7 @@ mod quality;
 mod rates;
 mod report;
 mod setup;
+mod tally;
 mod unlinkability;
 
 use anyhow::{Context, Result};
@@ -37,6 +43,8 @@ pub(crate) enum Evaluate {
     Verification(Verification),
     /// Error rates of the gates under attack: the whole chain on simulated captures, or gate 3 alone on real pictures.
     Presentation(presentation::Presentation),
+    /// Who answers the challenge, on simulated captures: gates 1 and 4, mode by mode; or how firm all decisions stand.
+    Challenge(challenge::Challenge),
     /// Whether the quality gate names the defect that a simulated capture was given.
     Quality(quality::Quality),
     /// Whether protected templates can be linked between tenants, users and renewals, and whether protection changes decisions.
@@ -86,6 +94,7 @@ pub(crate) fn run(evaluate: &Evaluate) -> Result<()> {
     match evaluate {
         Evaluate::Verification(options) => verification(options),
         Evaluate::Presentation(options) => presentation::run(options),
+        Evaluate::Challenge(options) => challenge::run(options),
         Evaluate::Quality(options) => quality::run(options),
         Evaluate::Unlinkability(options) => unlinkability::run(options),
     }

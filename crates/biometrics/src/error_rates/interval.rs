@@ -29,6 +29,16 @@ pub fn rule_of_three(trials: u64) -> f64 {
     if trials <= 3 { 1.0 } else { 3.0 / trials as f64 }
 }
 
+/// Probability of so many errors or more in independent trials that err with `probability` each (DLMF 8.17.5).
+#[must_use]
+pub fn at_least(errors: u64, trials: u64, probability: f64) -> f64 {
+    match errors {
+        0 => 1.0,
+        _ if errors > trials => 0.0,
+        _ => beta_regularised(probability, errors as f64, (trials - errors) as f64 + 1.0),
+    }
+}
+
 /// The x where the regularised incomplete beta function reaches `p`.
 fn beta_quantile(p: f64, a: f64, b: f64) -> f64 {
     // Bisected in the logarithm first: rates of 1e-6 deserve as many digits as rates of one half.
@@ -120,6 +130,19 @@ mod tests {
         (64, 6_472_501, 7.614_962_246_479_132e-6, 1.262_672_022_674_698e-5),
         (647, 6_472_501, 9.240_662_825_228_957e-5, 0.000_107_969_088_611_222_6),
     ];
+
+    #[test]
+    fn tails_agree_with_exact_arithmetic() {
+        let close = |got: f64, wanted: f64| assert!((got - wanted).abs() < 1e-9, "{got} {wanted}");
+        close(at_least(0, 5, 0.3), 1.0);
+        close(at_least(1, 3, 0.5), 7.0 / 8.0);
+        close(at_least(3, 3, 0.5), 1.0 / 8.0);
+        close(at_least(2, 4, 0.25), 67.0 / 256.0);
+        close(at_least(1, 4, 0.75), 255.0 / 256.0);
+        close(at_least(6, 5, 1.0), 0.0);
+        close(at_least(1_000, 1_000_000, 0.01), 1.0);
+        close(at_least(20_000, 1_000_000, 0.01), 0.0);
+    }
 
     #[test]
     fn bounds_agree_with_exact_arithmetic() {

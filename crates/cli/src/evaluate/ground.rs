@@ -1,4 +1,6 @@
-//! What tests of evaluations stand on: the demo's pack and portraits, in a folder as an evaluation takes one.
+//! What tests of evaluations stand on: the pack and the demo's portraits, in a folder as an evaluation takes one.
+//!
+//! Must never know: what is evaluated. Invariant: what is missing is said, and the test does not run.
 
 use super::{crew::Crew, people::Part};
 use std::{
@@ -10,8 +12,10 @@ use vision::{Pack, Runtime};
 
 /// What a test stands on.
 pub(super) struct Ground {
+    /// The pack.
     pub(super) pack: Pack,
-    runtime: Runtime,
+    /// ONNX Runtime.
+    pub(super) runtime: Runtime,
     /// Two people under names that are measured on.
     pub(super) faces: TempDir,
 }

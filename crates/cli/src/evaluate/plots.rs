@@ -47,11 +47,12 @@ pub(super) fn det(folder: &Path, title: &str, axes: [&str; 2], curves: &[Curve<'
 }
 
 /// One bar of a chart: a name, a share of 1, and its upper bound.
-pub(super) type Bar = (&'static str, f64, f64);
+pub(super) type Bar<'a> = (&'a str, f64, f64);
 
-/// Draws shares as horizontal bars, each with a whisker to its upper bound, and a line at `limit`.
-pub(super) fn bars(folder: &Path, title: &str, bars: &[Bar], limit: f64) -> Result<()> {
-    save(folder, "species", |area| {
+/// Draws shares as horizontal bars, each with a whisker to its upper bound, and a line at `limit`, into a file of
+/// this name.
+pub(super) fn bars((folder, name): (&Path, &str), title: &str, bars: &[Bar<'_>], limit: f64) -> Result<()> {
+    save(folder, name, |area| {
         let widest = bars.iter().map(|bar| bar.2).fold(2.0 * limit, f64::max);
         let mut chart = ChartBuilder::on(area)
             .caption(title, ("sans-serif", 20))

@@ -4,14 +4,10 @@
 //! tuned on; with `--pictures` gate 3 alone on real pictures. Simulated figures are engineering figures: they show that the
 //! gates react to what they claim to react to, never how real attacks fare.
 
-mod capture;
-mod decision;
 mod detection;
-mod draw;
 mod labelled;
 pub(super) mod report;
 mod simulated;
-mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -72,7 +68,7 @@ pub(crate) struct Presentation {
 /// What captures perform; a capture that performs nothing answers no challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 #[value(rename_all = "SCREAMING_SNAKE_CASE")]
-enum Mode {
+pub(super) enum Mode {
     Motion,
     Light,
     LightAndMotion,

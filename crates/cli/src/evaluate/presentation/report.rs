@@ -2,11 +2,11 @@
 //!
 //! Invariant: what could not be computed reads `absent` (`null` in JSON), and every share stands beside its counts.
 
-use super::{
-    detection::Detection,
-    tally::{Row, Tally},
+use super::detection::Detection;
+use crate::evaluate::{
+    rates::Share,
+    tally::{Reason, Tally},
 };
-use crate::evaluate::rates::Share;
 use comfy_table::{Table as Grid, presets::UTF8_FULL_CONDENSED};
 
 /// What stands for a figure that does not exist.
@@ -46,7 +46,7 @@ fn bona_fide(tally: &Tally) -> String {
     for (what, share) in lines {
         grid.add_row([what.to_owned(), percent(share), count(share), bounds(share)]);
     }
-    format!("{grid}\nstopped by: {}", reasons(row))
+    format!("{grid}\nstopped by: {}", reasons(&row.reasons))
 }
 
 fn species(tally: &Tally) -> Grid {
@@ -87,7 +87,7 @@ fn stops(tally: &Tally) -> Grid {
         let mut cells = vec![row.name.to_owned()];
         cells.extend(row.stopped_by.iter().map(u64::to_string));
         cells.push(count(row.accepted));
-        cells.push(reasons(row));
+        cells.push(reasons(&row.reasons));
         grid.add_row(cells);
     }
     grid
@@ -130,8 +130,9 @@ pub(super) fn detections(detections: &[Detection]) -> String {
     grid.to_string()
 }
 
-fn reasons(row: &Row) -> String {
-    let told = row.reasons.iter().take(REASONS).map(|r| format!("gate {} {} {}", r.gate, r.reason, r.captures));
+/// The most frequent reasons of a kind of captures.
+pub(in crate::evaluate) fn reasons(reasons: &[Reason]) -> String {
+    let told = reasons.iter().take(REASONS).map(|r| format!("gate {} {} {}", r.gate, r.reason, r.captures));
     let told: Vec<String> = told.collect();
     if told.is_empty() { "-".to_owned() } else { told.join("; ") }
 }
@@ -144,19 +145,21 @@ pub(in crate::evaluate) fn grid<const N: usize>(heads: [&str; N]) -> Grid {
 }
 
 /// A share in percent.
-pub(super) fn percent(share: Option<Share>) -> String {
+pub(in crate::evaluate) fn percent(share: Option<Share>) -> String {
     share.map_or(ABSENT.to_owned(), |s| format!("{:.1} %", s.share * 100.0))
 }
 
 /// Counts with the share's upper bound.
-pub(super) fn bounded(share: Option<Share>) -> String {
+pub(in crate::evaluate) fn bounded(share: Option<Share>) -> String {
     share.map_or(ABSENT.to_owned(), |s| format!("{} of {}, ≤ {:.1} %", s.count, s.of, s.upper * 100.0))
 }
 
-fn count(share: Option<Share>) -> String {
+/// A share's counts.
+pub(in crate::evaluate) fn count(share: Option<Share>) -> String {
     share.map_or(ABSENT.to_owned(), |s| format!("{} of {}", s.count, s.of))
 }
 
-fn bounds(share: Option<Share>) -> String {
+/// A share's 95 % bounds.
+pub(in crate::evaluate) fn bounds(share: Option<Share>) -> String {
     share.map_or(ABSENT.to_owned(), |s| format!("{:.1} – {:.1} %", s.lower * 100.0, s.upper * 100.0))
 }

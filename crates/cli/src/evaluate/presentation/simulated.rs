@@ -2,19 +2,15 @@
 //!
 //! Must never know: pixels. Invariant: equal options on an equal folder give equal figures, whatever the number of threads.
 
-use super::{
-    Presentation,
-    capture::Setting,
-    decision::Found,
-    detection::Detection,
-    draw::{Kind, Wanted},
-    plot_detection, report,
-    tally::{Hearing, Tally},
-};
+use super::{Presentation, detection::Detection, plot_detection, report};
 use crate::evaluate::{
+    capture::{Scene, Setting},
     crew::Crew,
+    decision::Found,
+    draw::{Kind, Wanted},
     people::{Drawn, Part, Person, Selection},
     plots,
+    tally::{Hearing, Tally},
 };
 use anyhow::{Context, Result};
 use biometrics::CaptureMode;
@@ -22,10 +18,7 @@ use serde_json::{Value, json};
 use service::Clock;
 use simulator::Species;
 use std::{fs, path::Path};
-use vision::ExamineOptions;
 
-/// Inter-eye distance that the default policy asks for, in pixels.
-const MIN_INTER_EYE_PX: u32 = 60;
 /// TARGETS B3.
 const APCER_LIMIT: f64 = 0.05;
 
@@ -71,20 +64,9 @@ pub(super) fn run(crew: &Crew<'_>, folder: &Path, options: &Presentation) -> Res
 pub(super) fn captures(crew: &Crew<'_>, people: &[Person], options: &Presentation) -> Result<Vec<Found>> {
     let species = if options.species.is_empty() { Species::ALL.to_vec() } else { options.species.clone() };
     let jobs = wanted(options, &species).jobs(people.len());
-    let threshold = crew.pack.calibration().threshold_at(options.fmr);
-    let setting = Setting {
-        people,
-        mode: options.mode.into(),
-        constant_script: options.constant_script,
-        options: ExamineOptions {
-            min_inter_eye_px: options.min_inter_eye.unwrap_or(MIN_INTER_EYE_PX),
-            presentation_attack: true,
-        },
-        metric: crew.pack.metric(),
-        threshold: threshold
-            .with_context(|| format!("the pack's calibration does not reach an FMR of {}", options.fmr))?,
-        clock: Clock::system(),
-    };
+    let mode = options.mode.into();
+    let scene = Scene { people, mode, constant_script: options.constant_script, clock: Clock::system() };
+    let setting = Setting::new(crew.pack, scene, options.fmr, options.min_inter_eye)?;
     crew.each(("captures", jobs.len()), |engine, index| {
         let job = &jobs[index];
         setting.found(engine, job).with_context(|| format!("capture {index}, {}", job.kind.name()))
@@ -105,7 +87,7 @@ fn plot_species(options: &Presentation, pack: &str, tally: &Tally) -> Result<()>
     fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     let bars: Vec<plots::Bar> =
         tally.species.iter().filter_map(|row| row.passed_3_and_4.map(|s| (row.name, s.share, s.upper))).collect();
-    plots::bars(folder, &format!("APCER of gates 3 and 4, simulated, {pack}"), &bars, APCER_LIMIT)
+    plots::bars((folder, "species"), &format!("APCER of gates 3 and 4, simulated, {pack}"), &bars, APCER_LIMIT)
 }
 
 fn head(crew: &Crew<'_>, options: &Presentation, drawn: &Drawn) -> String {

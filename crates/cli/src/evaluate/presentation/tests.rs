@@ -1,16 +1,13 @@
 //! The whole chain on the demo's portraits, in a folder as an evaluation takes one.
 
-use super::{
-    Mode, Presentation,
+use super::{Mode, Presentation, simulated};
+use crate::evaluate::{
     decision::Found,
     draw::Kind,
-    simulated,
-    tally::{Hearing, Tally},
-};
-use crate::evaluate::{
     ground::{Ground, ground},
     people::{self, Part},
     setup::Setup,
+    tally::{Hearing, Tally},
 };
 use biometrics::GateStatus;
 use simulator::Species;

@@ -2,10 +2,13 @@
 //!
 //! Must never know: limits of the gate. Invariant: the frame without a defect differs from the others in that defect alone.
 
-use crate::evaluate::hash::{leading, sha256};
+use crate::evaluate::{
+    hash::{leading, sha256},
+    jpeg::{decode, encode},
+};
 use anyhow::{Context, Result};
 use biometrics::GateReason;
-use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder, imageops};
+use image::{Rgb, RgbImage, imageops};
 use serde::Serialize;
 use simulator::{Conditions, Portrait, Script, Slot, Target, render};
 use vision::{Engine, Point};
@@ -22,6 +25,8 @@ const TURN_DEG: f32 = 42.0;
 const FAR_CM: f32 = 110.0;
 /// The head has turned by then, in milliseconds.
 const TURNED_MS: u32 = 1800;
+/// JPEG quality of frames that are put together.
+const QUALITY: u8 = 90;
 /// Corners of both eyes in the mesh.
 const EYES: [usize; 4] = [33, 133, 362, 263];
 
@@ -106,9 +111,9 @@ impl Defect {
         };
         let jpeg = shot(first)?;
         match self {
-            Self::TwoFaces => encode(&beside(&decode(&jpeg)?, &decode(&shot(second)?)?)),
+            Self::TwoFaces => encode(&beside(&decode(&jpeg)?, &decode(&shot(second)?)?), QUALITY),
             Self::Occlusion => Ok(match engine.sample(&jpeg)? {
-                Some(sample) => encode(&covered(decode(&jpeg)?, EYES.map(|at| sample.face.points[at])))?,
+                Some(sample) => encode(&covered(decode(&jpeg)?, EYES.map(|at| sample.face.points[at])), QUALITY)?,
                 None => jpeg,
             }),
             _ => Ok(jpeg),
@@ -145,16 +150,6 @@ fn covered(mut frame: RgbImage, eyes: [Point; 4]) -> RgbImage {
         }
     }
     frame
-}
-
-fn decode(jpeg: &[u8]) -> Result<RgbImage> {
-    Ok(image::load_from_memory(jpeg)?.to_rgb8())
-}
-
-fn encode(frame: &RgbImage) -> Result<Vec<u8>> {
-    let mut jpeg = Vec::new();
-    JpegEncoder::new_with_quality(&mut jpeg, 90).encode_image(frame)?;
-    Ok(jpeg)
 }
 
 #[cfg(test)]

@@ -5,37 +5,54 @@
 use super::{
     decision::{Finding, Found},
     draw::{Job, Kind, Scripts},
+    people::{Person, Subject},
 };
-use crate::evaluate::people::{Person, Subject};
 use anyhow::{Context, Result};
 use biometrics::{
     CaptureMode, ComparisonScore, Features, Gate, GateReason, GateStatus, Metric, capture_integrity, challenge_response,
 };
 use service::Clock;
-use simulator::{AttackInputs, Conditions, Script, render, render_attack};
-use vision::{Engine, Evidence, ExamineOptions, Frame};
+use simulator::{AttackInputs, Capture, Conditions, Script, render, render_attack};
+use std::time::Duration;
+use vision::{Engine, Evidence, ExamineOptions, Frame, Pack};
 
-/// What holds for all captures of an evaluation.
-pub(super) struct Setting<'a> {
+/// Inter-eye distance that the default policy asks for, in pixels.
+const MIN_INTER_EYE_PX: u32 = 60;
+
+/// What captures are made of.
+#[derive(Clone)]
+pub(super) struct Scene<'a> {
     /// Whom captures show.
     pub(super) people: &'a [Person],
     /// What they perform.
     pub(super) mode: CaptureMode,
     /// Whether every capture performs one and the same script.
     pub(super) constant_script: bool,
-    /// What the policy asks of a capture.
-    pub(super) options: ExamineOptions,
-    /// How features are compared.
-    pub(super) metric: Metric,
-    /// The smallest score that is a match.
-    pub(super) threshold: f64,
     /// For durations.
     pub(super) clock: Clock,
 }
 
-impl Setting<'_> {
-    /// Makes, examines and judges one capture.
-    pub(super) fn found(&self, engine: &mut Engine, job: &Job) -> Result<Found> {
+/// A capture that nobody has looked at yet.
+pub(super) struct Made {
+    /// What it was made for.
+    pub(super) scripts: Scripts,
+    /// Its frames.
+    pub(super) capture: Capture,
+    victim: Subject,
+    /// Time to load portraits and to render.
+    pub(super) took: Duration,
+}
+
+impl Made {
+    /// The frames as a worker gets them.
+    pub(super) fn frames(&self) -> Vec<Frame<'_>> {
+        self.capture.frames.iter().map(|f| Frame { jpeg: &f.jpeg, offset_ms: f.offset_ms }).collect()
+    }
+}
+
+impl Scene<'_> {
+    /// Renders one capture.
+    pub(super) fn made(&self, engine: &mut Engine, job: &Job, conditions: &Conditions) -> Result<Made> {
         let start = self.clock.monotonic();
         let subject = |engine: &mut Engine, index: usize| {
             self.people[index].subject(engine)?.context("a portrait shows no face any more")
@@ -43,7 +60,7 @@ impl Setting<'_> {
         let victim = subject(engine, job.person)?;
         let scripts = Scripts::of(job, self.mode, self.constant_script);
         let capture = match job.kind {
-            Kind::BonaFide => render(&victim.portrait, &Script::from(&scripts.live), &Conditions::typical(job.seed))?,
+            Kind::BonaFide => render(&victim.portrait, &Script::from(&scripts.live), conditions)?,
             Kind::Attack(species) => {
                 let attacker = subject(engine, job.attacker)?;
                 let inputs = AttackInputs {
@@ -51,26 +68,62 @@ impl Setting<'_> {
                     attacker: Some(&attacker.portrait),
                     script: &Script::from(&scripts.live),
                     older_script: &Script::from(&scripts.older),
-                    conditions: &Conditions::typical(job.seed),
+                    conditions,
                 };
                 render_attack(species, &inputs)?
             }
         };
-        let rendered = self.clock.monotonic();
-        let frames: Vec<Frame<'_>> =
-            capture.frames.iter().map(|f| Frame { jpeg: &f.jpeg, offset_ms: f.offset_ms }).collect();
+        Ok(Made { scripts, capture, victim, took: self.clock.monotonic().saturating_sub(start) })
+    }
+}
+
+/// What holds for all captures that all gates judge.
+pub(super) struct Setting<'a> {
+    /// What they are made of.
+    pub(super) scene: Scene<'a>,
+    options: ExamineOptions,
+    metric: Metric,
+    /// The smallest score that is a match.
+    threshold: f64,
+}
+
+impl<'a> Setting<'a> {
+    /// Judged at the pack's threshold for this false match rate and at this inter-eye distance, or the default policy's.
+    pub(super) fn new(pack: &Pack, scene: Scene<'a>, fmr: f64, min_inter_eye_px: Option<u32>) -> Result<Self> {
+        let threshold = pack.calibration().threshold_at(fmr);
+        Ok(Self {
+            scene,
+            options: ExamineOptions {
+                min_inter_eye_px: min_inter_eye_px.unwrap_or(MIN_INTER_EYE_PX),
+                presentation_attack: true,
+            },
+            metric: pack.metric(),
+            threshold: threshold.with_context(|| format!("the pack's calibration does not reach an FMR of {fmr}"))?,
+        })
+    }
+
+    /// Makes, examines and judges one capture.
+    pub(super) fn found(&self, engine: &mut Engine, job: &Job) -> Result<Found> {
+        let made = self.scene.made(engine, job, &Conditions::typical(job.seed))?;
+        self.judged(engine, job, &made)
+    }
+
+    /// Examines and judges a capture.
+    pub(super) fn judged(&self, engine: &mut Engine, job: &Job, made: &Made) -> Result<Found> {
+        let start = self.scene.clock.monotonic();
+        let (frames, scripts, victim) = (made.frames(), &made.scripts, &made.victim);
         let evidence = engine.examine_response(&frames, &scripts.live, self.options)?;
-        let examined = self.clock.monotonic();
-        let reference = self.people[job.person].reference(engine)?;
+        let took = [made.took, self.scene.clock.monotonic().saturating_sub(start)];
+        let reference = self.scene.people[job.person].reference(engine)?;
         let mut found = Found {
             kind: job.kind,
             identity: job.person as u32,
             presentation_score: evidence.presentation_attack_score,
             by_another_picture: reference.is_some(),
-            took: [rendered.saturating_sub(start), examined.saturating_sub(rendered)],
-            gates: self.gates(evidence, &reference, &victim),
+            took,
+            gates: self.gates(evidence, &reference, victim),
         };
-        self.hear_all(engine, (&frames, &scripts), (&reference, &victim), &mut found)?;
+        self.hear_all(engine, (&frames, scripts), (&reference, victim), &mut found)?;
         Ok(found)
     }
 

@@ -5,8 +5,8 @@
 use super::{
     decision::{End, Found},
     draw::Kind,
+    rates::{Clustered, Share},
 };
-use crate::evaluate::rates::{Clustered, Share};
 use biometrics::{Gate, GateStatus};
 use serde::Serialize;
 use simulator::Species;
@@ -191,14 +191,14 @@ impl Tally {
 }
 
 /// The code under which a status or reason is known.
-fn code(value: &impl Serialize) -> String {
+pub(super) fn code(value: &impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::presentation::decision::tests::found;
+    use crate::evaluate::decision::tests::found;
     use GateStatus::{Fail, Inconclusive, NotRun, Pass};
 
     const PRINT: Kind = Kind::Attack(Species::FlatPrint);

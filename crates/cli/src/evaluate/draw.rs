@@ -2,7 +2,7 @@
 //!
 //! Must never know: pixels, gates. Invariant: what is drawn is a function of seed, kind and number alone.
 
-use crate::evaluate::hash::{leading, sha256};
+use super::hash::{leading, sha256};
 use biometrics::{CaptureMode, CaptureScript, ScriptInputs, TenantId};
 use simulator::Species;
 
@@ -96,6 +96,12 @@ impl Scripts {
         };
         Self { live: derive(&nonce, &action, mode), older: derive(&older_nonce, &older_action, mode) }
     }
+}
+
+/// A script that the job's capture was not made for, by number.
+pub(super) fn another(job: &Job, mode: CaptureMode, number: u64) -> CaptureScript {
+    let nonce = sha256(&[b"countersign/evaluate/another/v1", &job.seed.to_be_bytes(), &number.to_be_bytes()]);
+    derive(&nonce, &sha256(&[&nonce]), mode)
 }
 
 fn derive(nonce: &[u8], action_sha256: &[u8; 32], mode: CaptureMode) -> CaptureScript {
