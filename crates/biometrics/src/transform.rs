@@ -1,5 +1,7 @@
 //! The keyed transform that makes templates renewable: an orthonormal map drawn from the tenant's key, the reference and
-//! its epoch. Without the key, references cannot be linked across tenants, users or renewals; with it, scores are unchanged.
+//! its epoch. With the key, scores are unchanged; without it, references cannot be linked across tenants, users or renewals
+//! but by what an orthonormal map keeps: the length of a vector. Where a pack compares by cosine every length is one; where
+//! it compares by distance (`base`) the length stays, and links (docs/EVALUATION.md, "Unlinkability").
 //!
 //! Must never know: where the key is kept. Invariant: the map is orthonormal and a function of key, tenant, reference and
 //! epoch alone, bit for bit on every machine (integers, and IEEE 754 operations that round exactly, in a fixed order).
