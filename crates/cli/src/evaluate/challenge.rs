@@ -12,11 +12,12 @@ mod variation;
 
 use super::{
     capture::{Scene, Setting},
-    crew::{self, Crew},
+    crew::Crew,
     draw::Wanted,
     people::{Drawn, Part, Selection},
     plots,
     presentation::Mode,
+    setup::Setup,
     tally::code,
 };
 use anyhow::{Context, Result};
@@ -26,7 +27,6 @@ use service::Clock;
 use simulator::Species;
 use std::{fs, path::PathBuf};
 use variation::Variation;
-use vision::{Pack, Runtime};
 
 /// TARGETS B3, where a plot of captures that answer another script draws its line.
 const ACCEPTED_LIMIT: f64 = 0.05;
@@ -39,12 +39,8 @@ pub(crate) struct Challenge {
     /// Simulate captures of the people of this folder (one folder with *.jpg per person).
     #[arg(long, value_name = "DIR")]
     faces: PathBuf,
-    /// Directory of the model pack.
-    #[arg(long, env = "COUNTERSIGN_PACK")]
-    pack: PathBuf,
-    /// ONNX Runtime's shared library.
-    #[arg(long, env = "COUNTERSIGN_ONNXRUNTIME")]
-    onnxruntime: PathBuf,
+    #[command(flatten)]
+    setup: Setup,
     /// What captures perform: all modes in turn unless given; of several, robustness takes the first, LIGHT_AND_MOTION if none.
     #[arg(long, value_enum, value_delimiter = ',')]
     mode: Vec<Mode>,
@@ -66,18 +62,9 @@ pub(crate) struct Challenge {
     /// Inter-eye distance that the quality gate asks for, in pixels: 60 unless given.
     #[arg(long)]
     min_inter_eye: Option<u32>,
-    /// Draws people, scripts and conditions.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
     /// Take the people that gates 1 and 4 were tuned on: for setting limits, never for figures.
     #[arg(long)]
     tuning: bool,
-    /// Threads, each with an engine of its own; 0 takes one per core.
-    #[arg(long, default_value_t = 0)]
-    threads: usize,
-    /// Write the figures to this file as JSON.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
     /// Write answers.svg and .png, or flips.svg and .png, into this folder.
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
@@ -85,34 +72,29 @@ pub(crate) struct Challenge {
 
 /// Runs one evaluation and prints it.
 pub(super) fn run(options: &Challenge) -> Result<()> {
-    let pack = Pack::open(&options.pack)?;
-    let runtime = Runtime::load(&options.onnxruntime)?;
-    let threads = crew::threads(options.threads);
-    let crew = Crew { pack: &pack, runtime: &runtime, threads, detectors: options.robustness };
+    let ready = options.setup.ready()?;
+    let (crew, seed) = (ready.crew(options.robustness), options.setup.seed);
     let part = if options.tuning { Part::Tune } else { Part::Measure };
     let enough = options.bona_fide.max(options.attacks).max(1) + 1;
-    let drawn = Drawn::new(&crew, &options.faces, Selection { part, seed: options.seed, enough })?;
+    let drawn = Drawn::new(&crew, &options.faces, Selection { part, seed, enough })?;
     let (text, mut figures) = match options.robustness {
         true => firm(&crew, &drawn, options)?,
         false => answered(&crew, &drawn, options)?,
     };
-    if let Some(path) = &options.json {
-        figures["simulated"] = true.into();
-        figures["pack"] = pack.name().into();
-        figures["models"] = json!(pack.digests());
-        figures["seed"] = options.seed.into();
-        figures["split"] = drawn.value();
-        let text = format!("{figures:#}\n");
-        fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?;
-    }
-    println!("Simulated captures, pack {}, seed {}: engineering figures\n{}", pack.name(), options.seed, drawn.told());
+    figures["simulated"] = true.into();
+    figures["pack"] = crew.pack.name().into();
+    figures["models"] = json!(crew.pack.digests());
+    figures["seed"] = seed.into();
+    figures["split"] = drawn.value();
+    options.setup.write(&figures)?;
+    println!("Simulated captures, pack {}, seed {seed}: engineering figures\n{}", crew.pack.name(), drawn.told());
     println!("{text}");
     Ok(())
 }
 
 impl Challenge {
     fn wanted<'a>(&self, species: &'a [Species]) -> Wanted<'a> {
-        Wanted { bona_fide: self.bona_fide, attacks: self.attacks, species, seed: self.seed }
+        Wanted { bona_fide: self.bona_fide, attacks: self.attacks, species, seed: self.setup.seed }
     }
 
     fn modes(&self) -> Vec<CaptureMode> {
