@@ -20,6 +20,11 @@ const GATES: &str = "## All gates under attack, simulated
 gates react to what the simulator draws, and say nothing of error rates on people before real instruments.
 ";
 
+const QUALITY: &str = "## Quality, defects injected
+
+**Simulated** frames that were given one defect each, as `countersign evaluate quality` tells it, with pack `base`; all packs look with the same detector and landmarks. The bar is TARGETS B7.
+";
+
 const UNLINKABILITY: &str = "## Unlinkability of protected templates
 
 Whether templates tell who they are of once sealing is gone and the transform keys are not, as `countersign evaluate unlinkability` tells it. The bar is TARGETS B6.
@@ -76,8 +81,10 @@ pub(crate) struct Options {
 pub(crate) enum Part {
     /// Error rates of the comparison alone.
     Comparison,
-    /// All gates under simulated attack, and gate 2 against injected defects.
+    /// All gates under simulated attack.
     Gates,
+    /// Gate 2 against injected defects.
+    Quality,
     /// Whether protected templates can be linked.
     Unlinkability,
     /// Who answers a script, and how firm decisions stand.
@@ -87,13 +94,15 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 5] = [Self::Comparison, Self::Gates, Self::Challenge, Self::Unlinkability, Self::Speed];
+    const ALL: [Self; 6] =
+        [Self::Comparison, Self::Gates, Self::Quality, Self::Challenge, Self::Unlinkability, Self::Speed];
 
     /// The line before which a part's text begins.
     const fn mark(self) -> &'static str {
         match self {
             Self::Comparison => "<!-- part: comparison -->",
             Self::Gates => "<!-- part: gates -->",
+            Self::Quality => "<!-- part: quality -->",
             Self::Unlinkability => "<!-- part: unlinkability -->",
             Self::Challenge => "<!-- part: challenge -->",
             Self::Speed => "<!-- part: speed -->",
@@ -112,6 +121,7 @@ impl Part {
         match self {
             Self::Comparison => comparison(&all),
             Self::Gates => gates(&packs, options),
+            Self::Quality => quality(),
             Self::Unlinkability => unlinkability(&packs),
             Self::Challenge => challenge(&packs, options),
             Self::Speed => speeds(),
@@ -172,6 +182,12 @@ fn gates(packs: &[&str], options: &Options) -> Result<String> {
         write!(page, "\n### Pack `{pack}`\n\n```text\n{}\n```\n", said.trim_end())?;
     }
     Ok(page)
+}
+
+/// What the command says of the one detector and the landmarks that all packs share, word for word.
+fn quality() -> Result<String> {
+    let said = evaluate("quality", "base")?.arg("--faces").arg(faces()).output()?;
+    Ok(format!("{QUALITY}\n```text\n{}\n```\n", said.trim_end()))
 }
 
 /// What the command says of each pack, word for word.
