@@ -26,6 +26,8 @@ const MIDDLE: [f32; 2] = [0.15, 0.26];
 /// exposure.
 const HIGHLIGHT: f32 = 0.8;
 const HIGHLIGHT_SHARE: f32 = 0.02;
+/// An exposure bias beyond this many stops is somebody's wish: it lifts that limit by what it is beyond.
+const OWN_BIAS: f32 = 0.35;
 /// Time constants of exposure and white balance, in milliseconds.
 const EXPOSURE_MS: f32 = 450.0;
 const BALANCE_MS: f32 = 2500.0;
@@ -111,7 +113,8 @@ impl Camera {
     fn adapt(&mut self, canvas: &Canvas, ms: f32) {
         let (mean, highlight) = meter(canvas);
         let key = KEY * 2.0_f32.powf(self.conditions.exposure);
-        let wanted = (key / luminance(mean).max(1e-4)).min(HIGHLIGHT / highlight.max(1e-4)).clamp(0.004, 40.0);
+        let limit = HIGHLIGHT * 2.0_f32.powf((self.conditions.exposure - OWN_BIAS).max(0.0));
+        let wanted = (key / luminance(mean).max(1e-4)).min(limit / highlight.max(1e-4)).clamp(0.004, 40.0);
         let Some((gain, before)) = self.gain else {
             self.gain = Some((wanted, ms));
             return;

@@ -54,4 +54,9 @@ fn exposure_is_metered_on_the_middle_and_spares_its_highlights() {
     assert!(fair[1] > dim[1]);
     let (red, _) = take([2.0, 0.2, 0.2], 0.01);
     assert!(red[0] < 240, "bright red skin before a dark wall is not clipped: {red:?}");
+    let wished = Conditions { exposure: 2.0, ..conditions };
+    let mut canvas = Canvas::new(160, 120);
+    canvas.pixels.fill([2.0, 0.2, 0.2]);
+    let clipped = Camera::new(&wished).expose(&mut canvas, 0.0).get_pixel(80, 60).0;
+    assert!(clipped[0] > 250, "who asks for two stops more gets them: {clipped:?}");
 }
