@@ -25,6 +25,8 @@ pub(crate) const MIN_PRESENCE: f32 = 0.5;
 /// ... and a little that a competing detection is one: people in backgrounds have 0.99, what the detector takes for faces in
 /// blurred backgrounds has below 0.3 and mostly below 0.02.
 pub(crate) const MIN_RIVAL_PRESENCE: f32 = 0.1;
+/// The landmark model is asked of so many competing detections a frame, lest a picture of a crowd cost a run for each.
+pub(crate) const MAX_DOUBTED_RIVALS: usize = 3;
 /// Degrees.
 const MAX_YAW: f32 = 30.0;
 /// Degrees.
@@ -58,7 +60,7 @@ pub(crate) fn rivals(chosen: &Detection, found: &[Detection]) -> Vec<Detection> 
 /// Judges one frame and writes its measurements and reasons into `evidence`.
 pub(crate) fn judge_frame(
     measured: Option<&Measured>,
-    rivals: usize,
+    alone: bool,
     options: ExamineOptions,
     evidence: &mut FrameEvidence,
 ) {
@@ -71,7 +73,7 @@ pub(crate) fn judge_frame(
     let posed = m.pose.yaw.abs() <= MAX_YAW && m.pose.pitch.abs() <= MAX_PITCH && m.pose.roll.abs() <= MAX_ROLL;
     let met = [
         (m.presence >= MIN_PRESENCE, GateReason::QualityNoFace),
-        (rivals == 0, GateReason::QualitySeveralFaces),
+        (alone, GateReason::QualitySeveralFaces),
         (m.inter_eye_px >= floor, GateReason::QualityInterEyeDistance),
         (posed, GateReason::QualityHeadPose),
         (m.sharpness >= MIN_SHARPNESS, GateReason::QualitySharpness),
@@ -105,6 +107,20 @@ mod tests {
 
     const DARK: &[GateReason] = &[GateReason::QualityUnderExposure];
     const CROWD: &[GateReason] = &[GateReason::QualitySeveralFaces];
+
+    #[test]
+    fn only_detections_of_half_the_weight_compete_and_none_with_itself() {
+        let at = |left: f32, width: f32, score: f32| Detection {
+            rectangle: crate::Rectangle { left, top: 0.0, right: left + width, bottom: width },
+            score,
+            right_eye: Default::default(),
+            left_eye: Default::default(),
+        };
+        let chosen = at(0.0, 100.0, 0.9);
+        let found = [chosen, at(200.0, 60.0, 0.8), at(300.0, 50.0, 0.8)];
+        let rivals = rivals(&chosen, &found);
+        assert_eq!(rivals.iter().map(|rival| rival.rectangle.left).collect::<Vec<_>>(), [200.0]);
+    }
 
     #[test]
     fn half_of_the_frames_and_one_must_be_good() {
@@ -147,7 +163,12 @@ mod tests {
             },
         };
         let mut evidence = FrameEvidence::default();
-        judge_frame(Some(&lost), 0, ExamineOptions { min_inter_eye_px: 60, presentation_attack: false }, &mut evidence);
+        judge_frame(
+            Some(&lost),
+            true,
+            ExamineOptions { min_inter_eye_px: 60, presentation_attack: false },
+            &mut evidence,
+        );
         assert_eq!(evidence.reasons.len(), 9, "every limit but the number of faces: {:?}", evidence.reasons);
     }
 }

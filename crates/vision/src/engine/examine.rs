@@ -139,8 +139,8 @@ impl Engine {
             None => None,
         };
         let measured = face.as_ref().map(|face| quality::Measured::of(face, &self.picture, &mut self.warper));
-        let rivals = best.map_or(Ok(0), |best| self.rivals(&best, &found))?;
-        quality::judge_frame(measured.as_ref(), rivals, asked.options, &mut evidence);
+        let alone = !best.map_or(Ok(false), |best| self.has_rival(&best, &found))?;
+        quality::judge_frame(measured.as_ref(), alone, asked.options, &mut evidence);
         let observation = asked.script.map(|_| {
             let posed = face.as_ref().zip(measured.as_ref().map(|m| m.pose));
             let present = posed.filter(|(face, _)| face.presence >= quality::MIN_PRESENCE);
@@ -163,15 +163,20 @@ impl Engine {
         Ok(Examined { evidence, chip, fingerprint, observation })
     }
 
-    /// How many other faces compete with the chosen one: wallpaper and shadows that the detector takes for faces are none to
-    /// the landmark model.
-    fn rivals(&mut self, chosen: &Detection, found: &[Detection]) -> Result<usize, VisionError> {
-        let mut faces = 0;
-        for rival in quality::rivals(chosen, found) {
-            let face = self.mesh.locate(&self.picture, &rival)?;
-            faces += usize::from(face.is_some_and(|face| face.presence >= quality::MIN_RIVAL_PRESENCE));
+    /// Whether another face competes with the chosen one: wallpaper and shadows that the detector takes for faces are none to
+    /// the landmark model. It is asked of a few; who shows more has a crowd in the picture, whatever the model would say.
+    fn has_rival(&mut self, chosen: &Detection, found: &[Detection]) -> Result<bool, VisionError> {
+        let rivals = quality::rivals(chosen, found);
+        if rivals.len() > quality::MAX_DOUBTED_RIVALS {
+            return Ok(true);
         }
-        Ok(faces)
+        for rival in rivals {
+            let face = self.mesh.locate(&self.picture, &rival)?;
+            if face.is_some_and(|face| face.presence >= quality::MIN_RIVAL_PRESENCE) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Features of every frame that has a face to compare.
