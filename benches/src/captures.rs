@@ -6,8 +6,8 @@
 use crate::Common;
 use anyhow::{Context, Result, ensure};
 use biometrics::{
-    CaptureMode, CaptureScript, ComparisonScore, Features, GateStatus, KeyedTransform, Metric, ReferenceId,
-    ScriptInputs, TenantId,
+    CaptureMode, CaptureScript, ComparisonScore, Features, GateStatus, KeyedTransform, ReferenceId, ScriptInputs,
+    TenantId,
     challenge::{Step, Target},
 };
 use image::{ImageReader, RgbImage, codecs::jpeg::JpegEncoder, imageops::FilterType};
@@ -35,7 +35,6 @@ pub(crate) struct Filmed {
     frames: Vec<simulator::Frame>,
     /// Of another capture of the same person, transformed as a stored reference is.
     reference: Features,
-    metric: Metric,
 }
 
 impl Filmed {
@@ -51,7 +50,7 @@ impl Filmed {
 
     /// Gate 5 as the worker computes it: the probe transformed by the reference's key, and compared.
     pub(crate) fn compare(&self, probe: &Features) -> ComparisonScore {
-        self.metric.score(&transform().apply(probe), &self.reference)
+        ComparisonScore::of(&transform().apply(probe), &self.reference)
     }
 }
 
@@ -70,18 +69,14 @@ pub(crate) fn film(common: &Common, engine: &mut Engine, pack: &Pack) -> Result<
             break;
         }
         let Some(portrait) = portrait(engine, path)? else { continue };
-        filmed.extend(passing(engine, &portrait, (number, pack.metric(), threshold))?);
+        filmed.extend(passing(engine, &portrait, (number, threshold))?);
     }
     ensure!(!filmed.is_empty(), "no capture of the people on the images passes all gates");
     Ok(filmed)
 }
 
 /// A capture of the person that passes all gates; `None` where one of them refuses it.
-fn passing(
-    engine: &mut Engine,
-    portrait: &Portrait,
-    (number, metric, threshold): (u64, Metric, f64),
-) -> Result<Option<Filmed>> {
+fn passing(engine: &mut Engine, portrait: &Portrait, (number, threshold): (u64, f64)) -> Result<Option<Filmed>> {
     let capture = |number| -> Result<_> {
         let script = script(number);
         let frames = render(portrait, &Script::from(&script), &Conditions::typical(number))?.frames;
@@ -99,7 +94,7 @@ fn passing(
     let (Some(probe), Some(reference)) = (features(&script, &frames)?, features(&other_script, &others)?) else {
         return Ok(None);
     };
-    let filmed = Filmed { script, frames, reference: transform().apply(&reference), metric };
+    let filmed = Filmed { script, frames, reference: transform().apply(&reference) };
     Ok(filmed.compare(&probe).is_match(threshold).then_some(filmed))
 }
 

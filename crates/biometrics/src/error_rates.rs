@@ -133,10 +133,15 @@ impl Scores {
         }
     }
 
-    /// Threshold, rates, counts and Clopper–Pearson upper bounds at a false match rate.
+    /// Rates, counts and Clopper–Pearson upper bounds at the smallest threshold that measures a false match rate.
     #[must_use]
     pub fn operating_point(&self, fmr: f64) -> OperatingPoint {
-        let threshold = self.threshold_at(fmr);
+        self.operating_point_at(fmr, self.threshold_at(fmr))
+    }
+
+    /// As [`Scores::operating_point`], at a threshold that was found otherwise to keep the rate.
+    #[must_use]
+    pub fn operating_point_at(&self, fmr: f64, threshold: f64) -> OperatingPoint {
         let (matches, non_matches) = (self.fmr(threshold), self.fnmr(threshold));
         OperatingPoint {
             fmr,

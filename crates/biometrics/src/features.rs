@@ -1,7 +1,8 @@
-//! Features (ISO/IEC 2382-37 37.03.11): what a recogniser extracts from one sample, kept as the recogniser gave them.
+//! Features (ISO/IEC 2382-37 37.03.11): what a recogniser extracts from one sample, as a direction of length one.
 //!
-//! Must never know: which recogniser made them. Invariant: components are finite, the norm lies in [`NORM_RANGE`], and the
-//! memory is wiped on drop; content never reaches `Debug`.
+//! Comparison asks for the angle alone, and a length would outlive every orthonormal map and link protected templates, so
+//! none is kept. Must never know: which recogniser made them. Invariant: components are finite, the norm is one up to
+//! rounding, and the memory is wiped on drop; content never reaches `Debug`.
 
 use std::{fmt, ops::RangeInclusive};
 use zeroize::Zeroizing;
@@ -12,7 +13,7 @@ pub const DIMENSION: usize = 128;
 pub const DIMENSION_RANGE: RangeInclusive<usize> = 2..=1024;
 /// Euclidean norms a recogniser may give; outside them the vector carries no usable direction.
 pub const NORM_RANGE: RangeInclusive<f64> = 1e-6..=1e6;
-/// The norm survives the keyed transform only up to rounding, so what was stored is read back with a little more room.
+/// References that were sealed under version 1 of the keyed transform may still have a length, changed a little by rounding.
 const STORED_NORM_RANGE: RangeInclusive<f64> = 0.99e-6..=1.01e6;
 
 /// Why numbers are not features.
@@ -35,27 +36,43 @@ pub enum FeaturesError {
     Mixed(usize, usize),
 }
 
-/// Features of one sample or of several fused ones: 2 to 1024 finite components, unscaled.
+/// Features of one sample or of several fused ones: 2 to 1024 finite components, of length one.
 pub struct Features(Zeroizing<Box<[f32]>>);
 
 impl Features {
-    /// Takes a recogniser's output as it is, without scaling.
+    /// Takes a recogniser's output, scaled to length one.
     ///
     /// # Errors
     /// `Length`, `NotFinite` or `Norm` when the numbers cannot be compared.
     pub fn new(raw: &[f32]) -> Result<Self, FeaturesError> {
         check(raw, &NORM_RANGE)?;
-        Ok(Self(Zeroizing::new(raw.into())))
-    }
-
-    /// Takes a recogniser's output scaled to length one.
-    ///
-    /// # Errors
-    /// As [`Features::new`].
-    pub fn normalise(raw: &[f32]) -> Result<Self, FeaturesError> {
-        check(raw, &NORM_RANGE)?;
         let norm = norm(raw);
         Ok(Self(Zeroizing::new(raw.iter().map(|&x| (f64::from(x) / norm) as f32).collect())))
+    }
+
+    /// Fuses the features of several samples of one capture: the direction of their mean. The order of samples does not
+    /// matter, to the bit.
+    ///
+    /// # Errors
+    /// `NoSamples`, `Mixed` dimensions, or `Norm` where the samples cancel out.
+    pub fn fuse(samples: &[Self]) -> Result<Self, FeaturesError> {
+        let first = samples.first().ok_or(FeaturesError::NoSamples)?;
+        if let Some(other) = samples.iter().find(|s| s.dimension() != first.dimension()) {
+            return Err(FeaturesError::Mixed(first.dimension(), other.dimension()));
+        }
+        // Floating-point sums depend on their order, so the order is made canonical.
+        let mut ordered: Vec<&[f32]> = samples.iter().map(Self::as_slice).collect();
+        ordered.sort_unstable_by(|a, b| {
+            a.iter().zip(*b).map(|(x, y)| x.total_cmp(y)).find(|o| o.is_ne()).map_or(std::cmp::Ordering::Equal, |o| o)
+        });
+        let mut sum = Zeroizing::new(vec![0.0_f64; first.dimension()]);
+        for sample in ordered {
+            for (total, &component) in sum.iter_mut().zip(sample) {
+                *total += f64::from(component);
+            }
+        }
+        let fused: Zeroizing<Vec<f32>> = Zeroizing::new(sum.iter().map(|&x| x as f32).collect());
+        Self::new(&fused)
     }
 
     /// Reads what [`Features::to_le_bytes`] wrote.
@@ -101,9 +118,11 @@ impl Features {
         Self(self.0.clone())
     }
 
-    /// What a norm-preserving map made of features; the map's rounding may leave the range of fresh ones by a hair.
+    /// What a norm-preserving map made of features, scaled to length one before it is rounded: what the features' own
+    /// rounding left of a length would link their images.
     pub(crate) fn mapped(components: &[f64]) -> Self {
-        Self(Zeroizing::new(components.iter().map(|&x| x as f32).collect()))
+        let norm = components.iter().map(|x| x * x).sum::<f64>().sqrt();
+        Self(Zeroizing::new(components.iter().map(|&x| (x / norm) as f32).collect()))
     }
 }
 
@@ -131,6 +150,7 @@ fn check(raw: &[f32], norms: &RangeInclusive<f64>) -> Result<(), FeaturesError> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn what_cannot_be_compared_is_refused() {
@@ -142,6 +162,47 @@ mod tests {
         assert_eq!(refused(&[0.0; 128]), FeaturesError::Norm);
         assert_eq!(refused(&[f32::MAX; 128]), FeaturesError::Norm);
         assert_eq!(Features::from_le_bytes(&[0; 511]).unwrap_err(), FeaturesError::Length(511));
+    }
+
+    fn features() -> impl Strategy<Value = Features> {
+        prop::collection::vec(-1.0f32..1.0, 128).prop_filter_map("zero", |raw| Features::new(&raw).ok())
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_its_length_a_direction_gives_the_same_features_of_length_one(a in features(), power in -16_i32..16) {
+            let scaled: Vec<f32> = a.as_slice().iter().map(|x| x * 2.0_f32.powi(power)).collect();
+            let again = Features::new(&scaled).unwrap();
+            prop_assert!((norm(again.as_slice()) - 1.0).abs() < 1e-6);
+            prop_assert_eq!(again.to_le_bytes(), Features::new(a.as_slice()).unwrap().to_le_bytes());
+        }
+
+        #[test]
+        fn fusion_does_not_depend_on_the_order_of_samples(samples in prop::collection::vec(features(), 2..6), turn in 0usize..6) {
+            let mut turned: Vec<Features> = samples.iter().map(Features::duplicate).collect();
+            turned.rotate_left(turn % samples.len());
+            turned.swap(0, 1);
+            let (one, other) = (Features::fuse(&samples).unwrap(), Features::fuse(&turned).unwrap());
+            prop_assert_eq!(&*one.to_le_bytes(), &*other.to_le_bytes());
+        }
+
+        #[test]
+        fn fusing_two_samples_gives_neither(a in features(), b in features()) {
+            let both = Features::fuse(&[a.duplicate(), b.duplicate()]).unwrap();
+            for single in [&a, &b] {
+                let alone = Features::fuse(std::slice::from_ref(single)).unwrap();
+                prop_assert_ne!(&*both.to_le_bytes(), &*alone.to_le_bytes());
+            }
+        }
+    }
+
+    #[test]
+    fn samples_that_cancel_out_or_differ_in_length_do_not_fuse() {
+        let pair = [Features::new(&[1.0, 2.0]).unwrap(), Features::new(&[-1.0, -2.0]).unwrap()];
+        assert_eq!(Features::fuse(&pair).unwrap_err(), FeaturesError::Norm);
+        let mixed = [Features::new(&[1.0, 0.0]).unwrap(), Features::new(&[1.0, 0.0, 0.0]).unwrap()];
+        assert_eq!(Features::fuse(&mixed).unwrap_err(), FeaturesError::Mixed(2, 3));
+        assert_eq!(Features::fuse(&[]).unwrap_err(), FeaturesError::NoSamples);
     }
 
     #[test]

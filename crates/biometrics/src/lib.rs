@@ -29,5 +29,5 @@ pub use ids::{ChallengeId, Jti, ReferenceId, TenantId, UserId};
 pub use instruction::Instruction;
 pub use mode::{CaptureMode, Purpose};
 pub use policy::Policy;
-pub use score::{ComparisonScore, Metric};
+pub use score::ComparisonScore;
 pub use transform::{KeyedTransform, TransformKey};

@@ -1,17 +1,18 @@
 //! The keyed transform that makes templates renewable: an orthonormal map drawn from the tenant's key, the reference and
-//! its epoch. With the key, scores are unchanged; without it, references cannot be linked across tenants, users or renewals
-//! but by what an orthonormal map keeps: the length of a vector. Where a pack compares by cosine every length is one; where
-//! it compares by distance (`base`) the length stays, and links (docs/EVALUATION.md, "Unlinkability").
+//! its epoch. With the key, scores are unchanged; without it, references cannot be linked across tenants, users or renewals.
+//! An orthonormal map keeps the length of a vector, so every image is scaled to length one before it is rounded.
 //!
 //! Must never know: where the key is kept. Invariant: the map is orthonormal and a function of key, tenant, reference and
 //! epoch alone, bit for bit on every machine (integers, and IEEE 754 operations that round exactly, in a fixed order).
 //!
-//! Construction, version 1, for n components:
+//! Construction for n components:
 //! - seed = HKDF-SHA256(salt `countersign/transform/v1`, key, info = tenant UUID ‖ reference UUID ‖ epoch, big endian);
 //! - stream = ChaCha20 (RFC 8439) key stream from block 1 under the seed, nonce = n as 4 bytes little endian ‖ 8 zero bytes;
 //! - for k = n down to 2: x has k components, each the sum of the next eight stream bytes less 1020 (near-normal, exact);
 //!   v = x + sign(x₁)·‖x‖·e₁; the last k components are reflected at v's hyperplane (Householder);
-//! - at last each component changes its sign where the low bit of the next stream byte is set.
+//! - then each component changes its sign where the low bit of the next stream byte is set;
+//! - version 2: at last the image is scaled to length one, in double precision. Version 1 left the length as it was; its map
+//!   is the same, so references of both compare alike.
 //!
 //! With normal x this product is uniform (Haar) over all orthonormal maps: Stewart, SIAM J. Numer. Anal. 17 (1980);
 //! Mezzadri, Notices AMS 54 (2007). A product of n full-length reflections is not: it keeps a cosine of e⁻² to its input.
@@ -24,7 +25,9 @@ use ring::{aead, hkdf};
 use zeroize::{Zeroize, Zeroizing};
 
 /// Version of the construction; part of a sealed reference's associated data.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+/// Versions whose references still open.
+pub const READABLE: std::ops::RangeInclusive<u32> = 1..=VERSION;
 
 const SALT: &[u8] = b"countersign/transform/v1";
 const BYTES_PER_COMPONENT: usize = 8;
@@ -72,7 +75,7 @@ impl KeyedTransform {
         Self { seed }
     }
 
-    /// Maps features; norm, cosine and distance are preserved up to rounding.
+    /// Maps features; angles, and so scores, are preserved up to rounding.
     #[must_use]
     pub fn apply(&self, features: &Features) -> Features {
         let mut components = doubles(features);

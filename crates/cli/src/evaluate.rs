@@ -24,8 +24,8 @@ mod setup;
 mod tally;
 mod unlinkability;
 
-use anyhow::{Context, Result};
-use biometrics::error_rates::{ImpostorTail, Resampling, Scores};
+use anyhow::{Context, Result, ensure};
+use biometrics::error_rates::{ImpostorTail, Rate, Resampling, Scores, fnmr_interval};
 use crew::Crew;
 use measure::Compared;
 use std::{fs, path::PathBuf};
@@ -108,6 +108,7 @@ fn verification(options: &Verification) -> Result<()> {
         tables.push(table(options, (&pack, &runtime), Some(options.min_inter_eye))?);
     }
     if let Some(path) = &options.write_calibration {
+        ensure!(options.pairs.is_none(), "a calibration table needs all pairs; leave --pairs out");
         let text = report::calibration(&pack, &tables[0]);
         fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?;
     }
@@ -121,29 +122,29 @@ fn table(options: &Verification, (pack, runtime): (&Pack, &Runtime), gates: Opti
     };
     let crew = Crew { pack, runtime, threads: crew::threads(options.threads), detectors: false };
     let samples = measure::samples(crew, &pictures, gates)?;
-    let metric = pack.metric();
     let mut compared = match &pairs {
-        None => Compared::all(&pictures, &samples, metric),
-        Some(pairs) => Compared::listed(&pictures, &samples, metric, pairs),
+        None => Compared::all(&pictures, &samples),
+        Some(pairs) => Compared::listed(&pictures, &samples, pairs),
     };
     let scores = Scores::new(compared.genuine.clone(), std::mem::take(&mut compared.impostor))
         .context("these pictures give no comparisons of both kinds")?;
     let title = format!("{}{}", pack.name(), if gates.is_some() { ", quality gate on" } else { "" });
-    let calibration = scores.table(&RATES);
+    let measured = scores.table(&RATES).operating_points;
     if let Some(folder) = options.plots.as_deref().filter(|_| gates.is_none()) {
         fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         let points: Vec<(f64, f64)> = scores.det(20).iter().map(|p| (p.fmr, p.fnmr)).collect();
         plots::det(folder, &format!("DET curve, {title}"), ["FMR", "FNMR"], &[(&title, &points)])?;
-        let thresholds: Vec<f64> = calibration.operating_points.iter().map(|p| p.threshold).collect();
+        let thresholds: Vec<f64> = measured.iter().map(|p| p.threshold).collect();
         plots::histogram(folder, &title, [scores.genuine(), scores.impostor()], &thresholds)?;
     }
-    let lowest = calibration.operating_points.first().map_or(f64::INFINITY, |p| p.threshold);
+    let lowest = measured.first().map_or(f64::INFINITY, |p| p.threshold);
     let mut tail = std::mem::take(&mut compared.impostor_pairs);
     tail.retain(|pair| f64::from(pair.score) >= lowest);
     let tail = if pairs.is_none() { Some(ImpostorTail::new(compared.samples.clone(), tail)?) } else { None };
-    let rows = calibration.operating_points.into_iter().map(|point| report::Row {
-        fnmr_bounds: biometrics::error_rates::fnmr_interval(&compared.per_identity(point.threshold), RESAMPLING),
+    let rows = measured.into_iter().map(|point| report::Row {
+        fnmr_bounds: fnmr_interval(&compared.per_identity(point.threshold), RESAMPLING),
         fmr_bounds: tail.as_ref().and_then(|tail| tail.fmr_interval(point.threshold, RESAMPLING)),
+        calibrated: tail.as_ref().and_then(|tail| calibrated(&scores, tail, (&compared, point.fmr))),
         point,
     });
     Ok(report::Table {
@@ -155,4 +156,16 @@ fn table(options: &Verification, (pack, runtime): (&Pack, &Runtime), gates: Opti
         eer: scores.equal_error_rate(),
         rows: rows.collect(),
     })
+}
+
+/// Where the upper 95 % bound of the false match rate meets the claim (TARGETS B1): what a pack's calibration table holds.
+fn calibrated(scores: &Scores, tail: &ImpostorTail, (compared, fmr): (&Compared, f64)) -> Option<report::Calibrated> {
+    let threshold = tail.threshold_for_upper(fmr, RESAMPLING)?;
+    let mut point = scores.operating_point_at(fmr, threshold);
+    point.fmr_upper = tail.fmr_interval(threshold, RESAMPLING)?.upper;
+    let fnmr_bounds = fnmr_interval(&compared.per_identity(threshold), RESAMPLING);
+    point.fnmr_upper = fnmr_bounds.map_or(1.0, |bounds| bounds.upper);
+    let matched = compared.disjoint.iter().filter(|&&score| f64::from(score) >= threshold).count() as u64;
+    let disjoint = Rate { errors: matched, trials: compared.disjoint.len() as u64 };
+    Some(report::Calibrated { point, fnmr_bounds, disjoint })
 }

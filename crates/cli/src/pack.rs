@@ -77,7 +77,6 @@ fn describe(pack: &vision::Pack, as_json: bool) -> anyhow::Result<Outcome> {
             "name": pack.name(),
             "version": manifest.version,
             "feature_space": pack.feature_space(),
-            "metric": pack.metric(),
             "calibration": pack.calibration_id(),
             "models": pack.digests(),
             "operating_points": points,

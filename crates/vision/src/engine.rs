@@ -19,7 +19,7 @@ use crate::{
     runtime::Runtime,
     session::{Model, Specification},
 };
-use biometrics::{Features, FeaturesError, Metric};
+use biometrics::{Features, FeaturesError};
 
 mod bare;
 mod examine;
@@ -49,7 +49,6 @@ pub struct Engine {
     alignment: Alignment,
     colour: Colour,
     self_test: SelfTest,
-    metric: Metric,
     warper: Warper,
     picture: Picture,
     chip: Picture,
@@ -92,7 +91,6 @@ impl Engine {
             alignment: m.recogniser.alignment,
             colour: m.recogniser.input.colour,
             self_test: m.self_test.clone(),
-            metric: m.recogniser.metric,
             warper: Warper::default(),
             picture: Picture::default(),
             chip: Picture::default(),
@@ -108,11 +106,11 @@ impl Engine {
         let side = self.alignment.side();
         let mut chip = Picture::default();
         chip.make_room(side, side).copy_from_slice(&ramp(side, self.colour));
-        let answer = self.recognise(&chip);
-        self.wipe();
-        let answer = answer?;
-        let differences = answer.as_slice().iter().zip(&self.self_test.first).map(|(a, b)| (a - b).abs());
+        let ran = self.run_recogniser(&chip);
+        let differences = self.recogniser.output(0).iter().zip(&self.self_test.first).map(|(a, b)| (a - b).abs());
         let worst = differences.enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
+        self.wipe();
+        ran?;
         match worst {
             Some((component, error)) if error > self.self_test.tolerance => {
                 Err(VisionError::SelfTest { component, error, tolerance: self.self_test.tolerance })
@@ -180,10 +178,14 @@ impl Engine {
 
     /// Features of an aligned face.
     fn recognise(&mut self, chip: &Picture) -> Result<Features, VisionError> {
-        self.recogniser.feed(chip.pixels());
-        self.recogniser.run()?;
+        self.run_recogniser(chip)?;
         Features::new(self.recogniser.output(0))
             .map_err(|_: FeaturesError| VisionError::NotFinite { model: "recogniser" })
+    }
+
+    fn run_recogniser(&mut self, chip: &Picture) -> Result<(), VisionError> {
+        self.recogniser.feed(chip.pixels());
+        self.recogniser.run()
     }
 
     /// Wipes what is left of the last capture.

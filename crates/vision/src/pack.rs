@@ -11,7 +11,7 @@ mod presentation_attack;
 pub use fault::{Digest, PackError, PackFault};
 pub use manifest::Manifest;
 
-use biometrics::{CalibrationTable, Metric, OperatingPoint};
+use biometrics::{CalibrationTable, OperatingPoint};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -77,12 +77,6 @@ impl Pack {
     #[must_use]
     pub fn feature_space(&self) -> &str {
         &self.manifest.feature_space
-    }
-
-    /// How two sets of features of this pack are compared.
-    #[must_use]
-    pub fn metric(&self) -> Metric {
-        self.manifest.recogniser.metric
     }
 
     /// Operating points of the recogniser; already checked.
@@ -216,7 +210,6 @@ fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, PackFault> {
 struct CalibrationFile {
     recogniser_sha256: String,
     feature_space: String,
-    metric: Option<Metric>,
     operating_points: Vec<OperatingPoint>,
 }
 
@@ -226,9 +219,7 @@ fn read_calibration(dir: &Path, manifest: &Manifest) -> Result<(CalibrationTable
     let named = Named { file: &recogniser.calibration, sha256: &recogniser.calibration_sha256 };
     let bytes = read_named(dir, &named, MAX_TEXT_BYTES).map_err(at)?;
     let file: CalibrationFile = serde_json::from_slice(&bytes).map_err(|e| at(PackFault::Calibration(e)))?;
-    let bound = file.recogniser_sha256 == recogniser.sha256
-        && file.feature_space == manifest.feature_space
-        && file.metric.is_none_or(|metric| metric == recogniser.metric);
+    let bound = file.recogniser_sha256 == recogniser.sha256 && file.feature_space == manifest.feature_space;
     if !bound {
         return Err(at(PackFault::CalibrationOfAnother));
     }

@@ -40,7 +40,10 @@ impl Stored {
     pub(crate) fn check(row: v1::SealedReference, feature_space: &str) -> Result<Self, Reason> {
         let id = convert::parsed(&row.reference_id, "reference_id")?;
         let commitment = convert::fixed(&row.commitment, "commitment")?;
-        if row.feature_space != feature_space || row.transform_version != transform::VERSION || row.schema != SCHEMA {
+        if row.feature_space != feature_space
+            || !transform::READABLE.contains(&row.transform_version)
+            || row.schema != SCHEMA
+        {
             return Err(Reason::FeatureSpace);
         }
         Ok(Self { id, commitment, row })
@@ -63,7 +66,7 @@ impl Stored {
     pub(crate) fn open(&self, keys: &Keys, owner: Owner<'_>) -> Result<Features, Reason> {
         let key = unwrap_data_key(keys, owner.tenant, (self.id, &self.commitment), &self.row)?;
         let names = Names::of(owner, self.id);
-        let place = names.place(owner, self.row.epoch);
+        let place = names.place(owner, (self.row.epoch, self.row.transform_version));
         let plaintext = seal::open_reference(&key, &place, &self.commitment, &self.row.ciphertext)
             .map_err(|_| not_authentic("reference"))?;
         Features::from_le_bytes(&plaintext).map_err(|_| not_authentic("features"))
@@ -95,10 +98,20 @@ pub(crate) fn seal(
     (key, features): (&TransformKey, &Features),
 ) -> Result<(v1::SealedReference, RefClaim), Reason> {
     let transformed = KeyedTransform::derive(key.expose(), owner.tenant, id, epoch).apply(features);
+    seal_transformed(keys, owner, (id, epoch), (&transformed, transform::VERSION))
+}
+
+/// Seals features that a version of the transform has mapped.
+pub(crate) fn seal_transformed(
+    keys: &Keys,
+    owner: Owner<'_>,
+    (id, epoch): (ReferenceId, u32),
+    (transformed, transform_version): (&Features, u32),
+) -> Result<(v1::SealedReference, RefClaim), Reason> {
     let data_key = DataKey::make(&keys.random).map_err(|_| Reason::Internal)?;
     let commitment = seal::commitment(&data_key);
     let names = Names::of(owner, id);
-    let place = names.place(owner, epoch);
+    let place = names.place(owner, (epoch, transform_version));
     let ciphertext = seal::seal_reference(&data_key, &place, &transformed.to_le_bytes(), &keys.random)
         .map_err(|_| Reason::Internal)?;
     let kek_version = keys.kms.current_kek(&names.tenant).map_err(custody_reason)?;
@@ -108,7 +121,7 @@ pub(crate) fn seal(
         reference_id: names.reference,
         epoch,
         feature_space: owner.feature_space.to_owned(),
-        transform_version: transform::VERSION,
+        transform_version,
         schema: SCHEMA,
         kek_version,
         wrapped_dek,
@@ -176,14 +189,14 @@ impl Names {
         Self { tenant: owner.tenant.to_string(), user: owner.user.to_string(), reference: id.to_string() }
     }
 
-    fn place<'a>(&'a self, owner: Owner<'a>, epoch: u32) -> ReferencePlace<'a> {
+    fn place<'a>(&'a self, owner: Owner<'a>, (epoch, transform_version): (u32, u32)) -> ReferencePlace<'a> {
         ReferencePlace {
             tenant: &self.tenant,
             user: &self.user,
             reference: &self.reference,
             epoch,
             feature_space: owner.feature_space,
-            transform_version: transform::VERSION,
+            transform_version,
             schema: SCHEMA,
         }
     }

@@ -9,7 +9,7 @@ use super::{
 };
 use anyhow::{Context, Result};
 use biometrics::{
-    CaptureMode, ComparisonScore, Features, Gate, GateReason, GateStatus, Metric, capture_integrity, challenge_response,
+    CaptureMode, ComparisonScore, Features, Gate, GateReason, GateStatus, capture_integrity, challenge_response,
 };
 use service::Clock;
 use simulator::{AttackInputs, Capture, Conditions, Script, render, render_attack};
@@ -82,7 +82,6 @@ pub(super) struct Setting<'a> {
     /// What they are made of.
     pub(super) scene: Scene<'a>,
     options: ExamineOptions,
-    metric: Metric,
     /// The smallest score that is a match.
     threshold: f64,
 }
@@ -97,7 +96,6 @@ impl<'a> Setting<'a> {
                 min_inter_eye_px: min_inter_eye_px.unwrap_or(MIN_INTER_EYE_PX),
                 presentation_attack: true,
             },
-            metric: pack.metric(),
             threshold: threshold.with_context(|| format!("the pack's calibration does not reach an FMR of {fmr}"))?,
         })
     }
@@ -153,7 +151,7 @@ impl<'a> Setting<'a> {
             return finding(GateStatus::Fail, Some(GateReason::ComparisonFrameMismatch));
         }
         let reference = reference.as_ref().unwrap_or(&victim.features);
-        match self.metric.score(probe, reference).is_match(self.threshold) {
+        match ComparisonScore::of(probe, reference).is_match(self.threshold) {
             true => finding(GateStatus::Pass, None),
             false => finding(GateStatus::Fail, Some(GateReason::ComparisonNonMatch)),
         }

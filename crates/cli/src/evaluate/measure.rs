@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use biometrics::{
     error_rates::{ImpostorPair, Rate},
     features::Features,
-    score::Metric,
+    score::ComparisonScore,
 };
 use std::fs;
 use vision::{Engine, ExamineOptions, Frame};
@@ -59,11 +59,13 @@ pub(super) struct Compared {
     pub(super) impostor_pairs: Vec<ImpostorPair>,
     /// Samples per identity.
     pub(super) samples: Vec<u32>,
+    /// Scores of the first samples of two people each, every person in one pair: independent comparisons.
+    pub(super) disjoint: Vec<f32>,
 }
 
 impl Compared {
     /// Every picture with every other.
-    pub(super) fn all(pictures: &Pictures, samples: &Samples, metric: Metric) -> Self {
+    pub(super) fn all(pictures: &Pictures, samples: &Samples) -> Self {
         let usable: Vec<(u32, &Features)> = pictures
             .all
             .iter()
@@ -74,7 +76,7 @@ impl Compared {
         for (place, (a, first)) in usable.iter().enumerate() {
             compared.samples[*a as usize] += 1;
             for (b, second) in &usable[place + 1..] {
-                let score = metric.score(first, second).value();
+                let score = ComparisonScore::of(first, second).value();
                 if a == b {
                     compared.genuine.push(score);
                     compared.genuine_identity.push(*a);
@@ -84,17 +86,21 @@ impl Compared {
                 }
             }
         }
+        let mut firsts = usable.clone();
+        firsts.dedup_by_key(|(identity, _)| *identity);
+        let pairs = firsts.as_chunks::<2>().0.iter();
+        compared.disjoint = pairs.map(|[a, b]| ComparisonScore::of(a.1, b.1).value()).collect();
         compared
     }
 
     /// The listed pairs alone.
-    pub(super) fn listed(pictures: &Pictures, samples: &Samples, metric: Metric, pairs: &[Pair]) -> Self {
+    pub(super) fn listed(pictures: &Pictures, samples: &Samples, pairs: &[Pair]) -> Self {
         let mut compared = Self::default();
         for pair in pairs {
             let (Some(first), Some(second)) = (&samples.features[pair.first], &samples.features[pair.second]) else {
                 continue;
             };
-            let score = metric.score(first, second).value();
+            let score = ComparisonScore::of(first, second).value();
             if pair.genuine {
                 compared.genuine.push(score);
                 compared.genuine_identity.push(pictures.all[pair.first].identity);

@@ -199,7 +199,7 @@ impl Engine {
         if samples.is_empty() {
             return Ok(None);
         }
-        self.metric.fuse(&samples).map(Some).map_err(|_| VisionError::NotFinite { model: "recogniser" })
+        Features::fuse(&samples).map(Some).map_err(|_| VisionError::NotFinite { model: "recogniser" })
     }
 
     /// The lowest score among the frontal frames, pair by pair, and between each other frame and the frontal ones fused: two
@@ -211,8 +211,8 @@ impl Engine {
         let (frontal, turned): (Vec<_>, Vec<_>) = recognised.iter().partition(is_frontal);
         let Some(fused) = self.fuse(frontal.iter().copied())? else { return Ok(None) };
         let pairs = frontal.iter().enumerate().flat_map(|(i, a)| frontal[..i].iter().map(move |b| (a, b)));
-        let among = pairs.map(|(a, b)| self.metric.score(&a.features, &b.features));
-        let aside = turned.iter().map(|frame| self.metric.score(&frame.features, &fused));
+        let among = pairs.map(|(a, b)| ComparisonScore::of(&a.features, &b.features));
+        let aside = turned.iter().map(|frame| ComparisonScore::of(&frame.features, &fused));
         Ok(among.chain(aside).reduce(ComparisonScore::lower))
     }
 }

@@ -72,8 +72,8 @@ pub enum PackFault {
     /// The calibration table does not parse.
     #[error("is not a calibration table")]
     Calibration(#[source] serde_json::Error),
-    /// The calibration table belongs to another recogniser, feature space or metric.
-    #[error("was made for another recogniser, feature space or metric")]
+    /// The calibration table belongs to another recogniser or feature space.
+    #[error("was made for another recogniser or feature space")]
     CalibrationOfAnother,
     /// The operating point of gate 3 belongs to other detectors or to another way of fusing them.
     #[error("was made for other presentation attack detectors or by another method")]

@@ -3,7 +3,6 @@
 //! Must never know: files, ONNX. Invariant: a `Manifest` that passed `check` can be run by this crate.
 
 use super::fault::PackFault;
-use biometrics::Metric;
 use serde::Deserialize;
 
 /// The whole manifest.
@@ -170,8 +169,6 @@ pub struct Recogniser {
     pub alignment: Alignment,
     /// Length of a feature vector.
     pub dimension: usize,
-    /// How two feature vectors are compared.
-    pub metric: Metric,
     /// File name of the calibration table.
     pub calibration: String,
     /// SHA-256 of the calibration table, hexadecimal.

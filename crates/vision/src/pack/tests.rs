@@ -44,7 +44,7 @@ impl Fixture {
 
     fn calibration(&self) -> Vec<u8> {
         format!(
-            r#"{{"recogniser_sha256": "{}", "feature_space": "test/arcface-112", "metric": "cosine",
+            r#"{{"recogniser_sha256": "{}", "feature_space": "test/arcface-112",
                  "operating_points": [{{"fmr": 0.001, "threshold": 0.4, "fnmr": 0.1}}]}}"#,
             self.digest(MODELS[2])
         )
@@ -91,7 +91,6 @@ impl Fixture {
             precision = "fp32"
             alignment = "arcface-112"
             dimension = 128
-            metric = "cosine"
             calibration = "calibration.json"
             calibration_sha256 = "{calibration}"
             input = {chip}
@@ -139,7 +138,7 @@ macro_rules! assert_refused {
 fn sound_pack_opens() {
     let pack = Pack::open(Fixture::new().dir.path()).unwrap();
     assert_eq!((pack.name(), pack.feature_space()), ("test", "test/arcface-112"));
-    assert_eq!((pack.metric(), pack.min_fmr()), (Metric::Cosine, Some(0.001)));
+    assert_eq!(pack.min_fmr(), Some(0.001));
     assert_eq!(pack.digests().len(), 3);
 }
 
@@ -241,7 +240,6 @@ fn manifests_with_unknown_or_unusable_values_are_refused() {
     let fixture = Fixture::new();
     for (from, to) in [
         ("schema = 1", "schema = 1\nsurprise = 1"),
-        ("metric = \"cosine\"", "metric = \"manhattan\""),
         ("alignment = \"arcface-112\"", "alignment = \"arcface-113\""),
         ("layout = \"NCHW\"", "layout = \"NHWC\""),
         ("version = \"1\"", ""),
@@ -271,7 +269,7 @@ fn calibration_of_another_recogniser_is_refused() {
         fixture.write("calibration.json", text.as_bytes());
         fixture.seal();
     };
-    for (from, to) in [("cosine", "euclidean"), ("arcface", "other"), ("_sha256\": \"", "_sha256\": \"0")] {
+    for (from, to) in [("arcface", "other"), ("_sha256\": \"", "_sha256\": \"0")] {
         calibrate(&sound.replacen(from, to, 1));
         assert_refused!(fixture, "calibration.json", PackFault::CalibrationOfAnother);
     }

@@ -9,7 +9,7 @@ use crate::{
     tenant_secrets,
     work::Capture,
 };
-use biometrics::{Features, GateReason, KeyedTransform, Purpose};
+use biometrics::{ComparisonScore, Features, GateReason, KeyedTransform, Purpose};
 use wire::{Reason, v1};
 
 impl Bench<'_> {
@@ -55,7 +55,7 @@ impl Bench<'_> {
         let reference = stored.open(&room.keys, owner)?;
         let key = tenant_secrets::transform_key(&room.keys, attempt.tenant, &attempt.secrets)?;
         let transform = KeyedTransform::derive(key.expose(), attempt.tenant, stored.id, stored.epoch());
-        let score = room.pack.metric().score(&transform.apply(probe), &reference);
+        let score = ComparisonScore::of(&transform.apply(probe), &reference);
         let is_match = score.is_match(threshold);
         Ok(if is_match { Comparison::PASS } else { Comparison::fail(GateReason::ComparisonNonMatch) })
     }

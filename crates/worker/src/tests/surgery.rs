@@ -1,7 +1,11 @@
 //! Rows moved, swapped and edited: what was sealed for one place opens at no other. And what may move: rewraps, renewals.
 
 use super::fixture::{Fixture, OWNER, capture};
-use crate::{references, renewal};
+use crate::{
+    references::{self, Owner, Stored},
+    renewal,
+};
+use biometrics::Features;
 use wire::{Reason, v1};
 
 /// Something done to a row.
@@ -25,7 +29,7 @@ fn every_edited_field_of_a_row_is_noticed() {
     let tenant = fixture.tenant(1);
     let (good, second) = (fixture.reference(&tenant, "alice"), fixture.reference(&tenant, "alice"));
     let last = good.ciphertext.len() - 1;
-    let edits: [(&str, Edit<'_>, Reason); 8] = [
+    let edits: [(&str, Edit<'_>, Reason); 10] = [
         ("ciphertext bit", &|row| row.ciphertext[last] ^= 1, Reason::DataLoss),
         ("ciphertext of another reference", &|row| row.ciphertext = second.ciphertext.clone(), Reason::DataLoss),
         ("DEK of another reference", &|row| row.wrapped_dek = second.wrapped_dek.clone(), Reason::DataLoss),
@@ -34,6 +38,8 @@ fn every_edited_field_of_a_row_is_noticed() {
         ("id", &|row| row.reference_id = second.reference_id.clone(), Reason::DataLoss),
         ("KEK version", &|row| row.kek_version += 1, Reason::DataLoss),
         ("feature space", &|row| row.feature_space.push('x'), Reason::FeatureSpace),
+        ("readable transform version", &|row| row.transform_version = 1, Reason::DataLoss),
+        ("unknown transform version", &|row| row.transform_version += 1, Reason::FeatureSpace),
     ];
     for (what, edit, reason) in edits {
         let mut row = good.clone();
@@ -43,6 +49,27 @@ fn every_edited_field_of_a_row_is_noticed() {
     }
     let context = fixture.context(&tenant, "alice");
     assert!(fixture.verify((context, &good), capture(&OWNER[1..])).is_ok(), "positive control");
+}
+
+#[test]
+fn a_reference_that_the_first_transform_left_with_its_length_opens_and_matches() {
+    let test = "a_reference_that_the_first_transform_left_with_its_length_opens_and_matches";
+    let Some(mut fixture) = Fixture::new(test) else { return };
+    let tenant = fixture.tenant(1);
+    let user = "alice".parse().unwrap();
+    let row = fixture.reference(&tenant, "alice");
+    let feature_space = row.feature_space.clone();
+    let owner = Owner { tenant: tenant.id, user: &user, feature_space: &feature_space };
+    let stored = Stored::check(row, owner.feature_space).unwrap();
+    let unit = stored.open(&fixture.room.keys, owner).unwrap();
+    let long: Vec<u8> = unit.as_slice().iter().flat_map(|x| (1.5 * x).to_le_bytes()).collect();
+    let long = Features::from_le_bytes(&long).unwrap();
+    let place = (stored.id, stored.epoch());
+    let (old, _) = references::seal_transformed(&fixture.room.keys, owner, place, (&long, 1)).unwrap();
+    assert_eq!(old.transform_version, 1);
+    let context = fixture.context(&tenant, "alice");
+    let verdict = fixture.verify((context, &old), capture(&OWNER[1..])).map(|decision| decision.verdict());
+    assert_eq!(verdict, Ok(v1::Verdict::Accept));
 }
 
 #[test]

@@ -35,6 +35,17 @@ pub(super) struct Seen {
     no_response: Option<Share>,
     #[serde(skip)]
     scores: Vec<f32>,
+    /// What each detector of the pack says by itself, in the manifest's order: one list of scores for each.
+    #[serde(skip)]
+    alone: Vec<Vec<f32>>,
+}
+
+/// What gate 3 found in one picture.
+struct Found {
+    status: GateStatus,
+    score: Option<f32>,
+    /// Log-odds of each detector; empty where the gate saw nothing.
+    alone: Vec<f32>,
 }
 
 /// Everything that was measured.
@@ -43,6 +54,8 @@ pub(super) struct Labelled {
     folders: Vec<Seen>,
     /// By scores alone.
     pub(super) detection: Vec<Detection>,
+    /// The same for each detector of the pack heard by itself, by its name.
+    alone: Vec<(String, Vec<Detection>)>,
 }
 
 /// Runs gate 3 on every picture under `root`.
@@ -54,27 +67,39 @@ pub(super) fn measure(crew: &Crew<'_>, root: &Path, options: ExamineOptions) -> 
         let jpeg = pictures::read(path)?;
         let evidence = engine.examine(&[Frame { jpeg: &jpeg, offset_ms: 0 }], options);
         let evidence = evidence.with_context(|| format!("{}", path.display()))?;
-        Ok((evidence.presentation_attack.status, evidence.presentation_attack_score))
+        let score = evidence.presentation_attack_score;
+        let face = score.map(|_| engine.sample(&jpeg)).transpose()?.flatten().map(|sample| sample.face);
+        let alone = face.map(|face| engine.bona_fide(&jpeg, &face)).transpose()?.flatten().unwrap_or_default();
+        Ok(Found { status: evidence.presentation_attack.status, score, alone })
     })?;
     let mut rest = found.as_slice();
     let mut seen = Vec::new();
     for folder in &folders {
         let (own, others) = rest.split_at(folder.pictures.len());
         rest = others;
-        seen.push(Seen::new(folder, own));
+        seen.push(Seen::new(folder, own, crew.pack.manifest().presentation_attack.len()));
     }
-    let bona_fide = seen.iter().find(|s| s.name == BONA_FIDE).map(|s| s.scores.clone()).unwrap_or_default();
-    let attacks = seen.iter().filter(|s| s.name != BONA_FIDE);
-    let detection = attacks.filter_map(|s| Detection::new(&s.name, &bona_fide, &s.scores)).collect();
-    Ok(Labelled { folders: seen, detection })
+    let detection = detections(&seen, |folder| &folder.scores);
+    let named = crew.pack.manifest().presentation_attack.iter().enumerate();
+    let alone = named.map(|(at, about)| (about.name.clone(), detections(&seen, |folder| &folder.alone[at]))).collect();
+    Ok(Labelled { folders: seen, detection, alone })
+}
+
+/// Every species against the bona fide pictures, and all of them together.
+fn detections(seen: &[Seen], scores: impl Fn(&Seen) -> &[f32]) -> Vec<Detection> {
+    let (bona_fide, attacks): (Vec<&Seen>, Vec<&Seen>) = seen.iter().partition(|folder| folder.name == BONA_FIDE);
+    let pooled = |folders: &[&Seen]| folders.iter().flat_map(|folder| scores(folder).to_vec()).collect::<Vec<f32>>();
+    let (bona_fide, all) = (pooled(&bona_fide), pooled(&attacks));
+    let species = attacks.iter().filter_map(|folder| Detection::new(&folder.name, &bona_fide, scores(folder)));
+    species.chain(Detection::new("all attacks", &bona_fide, &all)).collect()
 }
 
 impl Seen {
-    fn new(folder: &Folder, found: &[(GateStatus, Option<f32>)]) -> Self {
+    fn new(folder: &Folder, found: &[Found], detectors: usize) -> Self {
         let share = |is_so: &dyn Fn(GateStatus) -> bool| {
             let mut clustered = Clustered::default();
             let pairs = folder.pictures.iter().zip(found);
-            pairs.for_each(|((person, _), (status, _))| clustered.count(*person, is_so(*status)));
+            pairs.for_each(|((person, _), found)| clustered.count(*person, is_so(found.status)));
             clustered.share()
         };
         Self {
@@ -83,7 +108,10 @@ impl Seen {
             passed: share(&|status| status == GateStatus::Pass),
             refused: share(&|status| status == GateStatus::Fail),
             no_response: share(&|status| matches!(status, GateStatus::Inconclusive | GateStatus::NotRun)),
-            scores: found.iter().filter_map(|(_, score)| *score).collect(),
+            scores: found.iter().filter_map(|found| found.score).collect(),
+            alone: (0..detectors)
+                .map(|at| found.iter().filter_map(|found| found.alone.get(at).copied()).collect())
+                .collect(),
         }
     }
 }
@@ -102,7 +130,23 @@ impl Labelled {
             let cells = [seen.passed, seen.refused, seen.no_response].map(report::bounded);
             grid.add_row([seen.name.clone(), seen.pictures.to_string()].into_iter().chain(cells));
         }
-        format!("{grid}\n\n{}", report::detections(&self.detection))
+        format!("{grid}\n\n{}\n\n{}", report::detections(&self.detection), self.beside_each_detector())
+    }
+
+    /// What fusing gains: gate 3 beside every detector of the pack heard by itself.
+    fn beside_each_detector(&self) -> String {
+        let names = self.alone.iter().map(|(name, _)| name.as_str());
+        let mut grid = report::grid(["species", "gate 3"].into_iter().chain(names));
+        let at_tenth = |found: Option<&Detection>| match found.and_then(|one| one.apcer_at_bpcer_10) {
+            Some(apcer) => format!("{:.1} %", apcer * 100.0),
+            None => "absent".to_owned(),
+        };
+        for fused in &self.detection {
+            let alone = self.alone.iter().map(|(_, all)| all.iter().find(|one| one.species == fused.species));
+            let cells = std::iter::once(Some(fused)).chain(alone).map(at_tenth);
+            grid.add_row(std::iter::once(fused.species.clone()).chain(cells));
+        }
+        format!("APCER where 10 % of bona fide pictures are refused\n{grid}")
     }
 }
 

@@ -138,9 +138,9 @@ pub(in crate::evaluate) fn reasons(reasons: &[Reason]) -> String {
 }
 
 /// An empty table with its heads.
-pub(in crate::evaluate) fn grid<const N: usize>(heads: [&str; N]) -> Grid {
+pub(in crate::evaluate) fn grid<'a>(heads: impl IntoIterator<Item = &'a str>) -> Grid {
     let mut grid = Grid::new();
-    grid.load_preset(UTF8_FULL_CONDENSED).set_header(heads);
+    grid.load_preset(UTF8_FULL_CONDENSED).set_header(heads.into_iter().collect::<Vec<_>>());
     grid
 }
 

@@ -32,7 +32,6 @@ pub(super) struct Decisions {
 
 /// Every picture against every portrait but itself.
 pub(super) fn measure(crew: &Crew<'_>, people: &[Enrolled], seed: u64) -> Result<Decisions> {
-    let metric = crew.pack.metric();
     let thresholds: Vec<f64> = crew.pack.calibration().operating_points.iter().map(|point| point.threshold).collect();
     let parts = crew.each(("decisions", people.len()), |_, at| {
         let transform = Draw { between: Between::Users, seed, number: 0, keys_known: false }.transform(at as u64);
@@ -41,8 +40,12 @@ pub(super) fn measure(crew: &Crew<'_>, people: &[Enrolled], seed: u64) -> Result
         for (other, person) in people.iter().enumerate() {
             let probes = (other != at).then_some(&person.portrait).into_iter().chain(&person.another);
             for probe in probes {
-                let plain = metric.score(reference.0, probe);
-                part.count(&thresholds, other == at, [plain, metric.score(&reference.1, &transform.apply(probe))]);
+                let plain = ComparisonScore::of(reference.0, probe);
+                part.count(
+                    &thresholds,
+                    other == at,
+                    [plain, ComparisonScore::of(&reference.1, &transform.apply(probe))],
+                );
             }
         }
         Ok(part)

@@ -1,11 +1,11 @@
 //! Linkage functions on protected templates: what an attacker can compute who has two of them and no key.
 //!
-//! An orthonormal transform drawn anew for each template hides all but the Euclidean length, so the two functions are the
-//! comparison score and how well lengths agree. Must never know: keys. Invariant: a pair of two people serves either as
+//! An orthonormal transform drawn anew for each template hides all but the Euclidean length, and templates have length one
+//! before they are rounded; so the two functions are the comparison score and how well what rounding left of lengths agrees. Must never know: keys. Invariant: a pair of two people serves either as
 //! non-mated or as null control, never as both.
 
 use super::places::{Draw, Samples};
-use biometrics::{Features, Metric, error_rates::LinkageScore};
+use biometrics::{ComparisonScore, Features, error_rates::LinkageScore};
 use serde::Serialize;
 use std::ops::Range;
 
@@ -47,19 +47,22 @@ pub(super) struct Linked {
 
 /// Both functions on the templates of one draw, in the order of [`Function::ALL`]. Each person meets the next one for the
 /// null control, always the same as mated pairs always are, and `others` of the rest, others in each draw.
-pub(super) fn link(draw: Draw, people: &[Samples<'_>], (metric, others): (Metric, usize)) -> [Linked; 2] {
+pub(super) fn link(draw: Draw, people: &[Samples<'_>], others: usize) -> [Linked; 2] {
     let templates: Vec<[Features; 2]> = (0..).zip(people).map(|(i, samples)| draw.templates(i, *samples)).collect();
+    linked(&templates, draw.number as usize * others..(draw.number as usize + 1) * others)
+}
+
+fn linked(templates: &[[Features; 2]], numbers: Range<usize>) -> [Linked; 2] {
     let lengths: Vec<[f64; 2]> = templates.iter().map(|both| [length(&both[0]), length(&both[1])]).collect();
     let score = |function, a: usize, b: usize| match function {
-        Function::Comparison => metric.score(&templates[a][0], &templates[b][1]).value(),
+        Function::Comparison => ComparisonScore::of(&templates[a][0], &templates[b][1]).value(),
         Function::Length => digits(lengths[a][0], lengths[b][1]),
     };
-    let first_met = draw.number as usize * others;
     Function::ALL.map(|function| {
         let mut linked = Linked::default();
-        for a in 0..people.len() {
+        for a in 0..templates.len() {
             let pair = |b: usize, told| LinkageScore { score: score(function, a, b), a: a as u32, b: told as u32 };
-            let (control, met) = met(a, people.len(), first_met..first_met + others);
+            let (control, met) = met(a, templates.len(), numbers.clone());
             linked.mated.push(pair(a, a));
             linked.null.extend(control.map(|b| pair(b, a)));
             linked.non_mated.extend(met.into_iter().map(|b| pair(b, b)));
@@ -124,6 +127,20 @@ mod tests {
     fn all_others_are_met_in_time() {
         let (control, others) = met(3, 8, 0..100);
         assert_eq!((control, others.len()), (Some(4), 6));
+    }
+
+    #[test]
+    fn lengths_that_templates_have_link_them() {
+        // As version 1 of the transform left them: read back from bytes, each person with a length of their own.
+        let of_length = |length: f32| {
+            let bytes: Vec<u8> = [0.6 * length, 0.8 * length].iter().flat_map(|x| x.to_le_bytes()).collect();
+            Features::from_le_bytes(&bytes).unwrap()
+        };
+        let templates = [1.0, 1.1, 1.3, 1.6].map(|length| [of_length(length), of_length(length)]);
+        let [_, by_length] = linked(&templates, 0..2);
+        assert!(by_length.mated.iter().all(|pair| pair.score > 6.0), "one person's lengths agree");
+        assert!(by_length.non_mated.iter().all(|pair| pair.score < 2.0), "two people's do not");
+        assert_eq!((by_length.mated.len(), by_length.non_mated.len()), (4, 8));
     }
 
     #[test]

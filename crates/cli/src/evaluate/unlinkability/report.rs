@@ -12,12 +12,12 @@ const CHANGE_BAR: f64 = 1e-5;
 
 const READING: &str = "\
 D_sys (Gomez-Barrero et al., IEEE TIFS 13(6), 2018; omega = 1): 0 tells nothing, 1 links without doubt. Histograms of equal bins from the lowest to the highest score, one for
-each ten independent mated scores (lengths: people), 10 to 100. Finite counts give equal distributions a D_sys above 0: the null control shows how much, with non-mated pairs in place of mated ones.
+each ten independent mated scores, 10 to 100. Finite counts give equal distributions a D_sys above 0: the null control shows how much, with non-mated pairs in place of mated ones.
 Bounds draw people again, which adds to that bias: those of a small D_sys lie high.
 Between: tenants (another key, tenant and reference), users (two references of one tenant), renewals (epochs 1 and 2 of one reference, renewed as the worker does it).
-Pictures: the same one's features in both templates, or another one's. Linked by: the pack's comparison score, or the digits in which both Euclidean lengths agree: an
-orthonormal map under keys of its own hides all but the length. Templates are taken as opened: sealing is not counted on.
-Keys known, the positive control: an attacker who holds the transform keys undoes the transforms and has what templates without a transform would be.";
+Pictures: the same one's features in both templates, or another one's. Linked by: the comparison score, or the digits in which both Euclidean lengths agree: an
+orthonormal map under keys of its own hides all but the length, which is one for every template before it is rounded. Templates are taken as opened: sealing is not counted on.
+Keys known, the positive control of comparison: an attacker who holds the transform keys undoes the transforms and has what templates without a transform would be.";
 
 /// All of it.
 pub(super) fn text(rows: &[Row], decisions: &Decisions) -> String {

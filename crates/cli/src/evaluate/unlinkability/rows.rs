@@ -104,21 +104,17 @@ impl Set<'_> {
             true => (1, self.samples.len()),
             false => (self.options.pairs.div_ceil(self.samples.len()).max(1), OTHERS),
         };
-        let metric = self.crew.pack.metric();
         let linked = self.crew.each(("drawn keys", draws), |_, number| {
             let draw = Draw { between, seed: self.options.setup.seed, number: number as u64, keys_known };
-            Ok(link(draw, self.samples, (metric, others)))
+            Ok(link(draw, self.samples, others))
         })?;
         let mut all = [Linked::default(), Linked::default()];
         for draw in linked {
             all.iter_mut().zip(draw).for_each(|(all, one)| all.append(one));
         }
         let figure = |(function, linked): (Function, Linked)| {
-            // Keys drawn again change scores, never lengths.
-            let independent = match function {
-                Function::Comparison => linked.mated.len(),
-                Function::Length => self.samples.len(),
-            };
+            // Keys drawn again change scores, and what rounding leaves of lengths.
+            let independent = linked.mated.len();
             let estimate = Unlinkability::new(&linked.mated, &linked.non_mated, independent)?;
             let row = Row {
                 between,
