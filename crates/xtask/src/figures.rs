@@ -16,7 +16,7 @@ columns headed *kept*, where the upper bound of the FMR does (TARGETS B1): these
 
 const GATES: &str = "## All gates under attack, simulated
 
-**Simulated** captures of people who were not used for tuning, mode `LIGHT_AND_MOTION`, first attempt, 640x480, as `countersign evaluate presentation` tells it. Engineering figures: they show how
+**Simulated** captures of people who were not used for tuning, mode `LIGHT_AND_MOTION`, first attempt, 640x480, as `countersign evaluate presentation` tells it; every pack judges the same captures. Engineering figures: they show how
 gates react to what the simulator draws, and say nothing of error rates on people before real instruments.
 ";
 
@@ -65,13 +65,13 @@ pub(crate) struct Options {
     /// Measure this part alone and leave the others as they stand
     #[arg(long, value_enum)]
     only: Option<Part>,
-    /// Bona fide captures to simulate for each pack
+    /// Bona fide captures to simulate, which all packs judge
     #[arg(long, default_value_t = 1000)]
     bona_fide: u32,
-    /// Captures of each attack species to simulate for each pack
+    /// Captures of each attack species to simulate, which all packs judge
     #[arg(long, default_value_t = 300)]
     attacks: u32,
-    /// Bona fide captures to simulate for each pack, mode and change of the challenge's part; a third as many of each species
+    /// Bona fide captures to simulate for each pack, mode and change of the challenge's part; a tenth as many of each species
     #[arg(long, default_value_t = 100)]
     challenge: u32,
 }
@@ -120,7 +120,7 @@ impl Part {
         let all = if packs.len() > 1 { vec!["base", "standard", "standard-fp32"] } else { packs.clone() };
         match self {
             Self::Comparison => comparison(&all),
-            Self::Gates => gates(&packs, options),
+            Self::Gates => gates(&all, options),
             Self::Quality => quality(),
             Self::Unlinkability => unlinkability(&packs),
             Self::Challenge => challenge(&packs, options),
@@ -172,16 +172,17 @@ fn comparison(packs: &[&str]) -> Result<String> {
     Ok(page)
 }
 
-/// What the command says of each pack, word for word.
+/// What the command says of all packs on the same captures, word for word.
 fn gates(packs: &[&str], options: &Options) -> Result<String> {
-    let mut page = GATES.to_owned();
-    for pack in packs {
-        let (bona_fide, attacks) = (options.bona_fide.to_string(), options.attacks.to_string());
-        let counts = ["--bona-fide", &bona_fide, "--attacks", &attacks, "--fmr", fmr(pack), "--faces"];
-        let said = evaluate("presentation", pack)?.args(counts).arg(faces()).output()?;
-        write!(page, "\n### Pack `{pack}`\n\n```text\n{}\n```\n", said.trim_end())?;
+    let (first, beside) = packs.split_first().context("no pack")?;
+    let rates = packs.iter().map(|pack| fmr(pack)).collect::<Vec<_>>().join(",");
+    let (bona_fide, attacks) = (options.bona_fide.to_string(), options.attacks.to_string());
+    let mut tool = evaluate("presentation", first)?.args(["--bona-fide", &bona_fide, "--attacks", &attacks]);
+    for pack in beside {
+        tool = tool.arg("--beside").arg(places::target().join("packs").join(pack));
     }
-    Ok(page)
+    let said = tool.args(["--fmr", &rates, "--faces"]).arg(faces()).output()?;
+    Ok(format!("{GATES}\n```text\n{}\n```\n", said.trim_end()))
 }
 
 /// What the command says of the one detector and the landmarks that all packs share, word for word.
@@ -208,7 +209,7 @@ fn fmr(pack: &str) -> &'static str {
 /// What the command says of each pack, word for word, without and with `--robustness`.
 fn challenge(packs: &[&str], options: &Options) -> Result<String> {
     let mut page = CHALLENGE.to_owned();
-    let (bona_fide, attacks) = (options.challenge.to_string(), options.challenge.div_ceil(3).to_string());
+    let (bona_fide, attacks) = (options.challenge.to_string(), options.challenge.div_ceil(10).to_string());
     for pack in packs {
         for (what, more) in [("scripts", None), ("small changes", Some("--robustness"))] {
             let counts = ["--bona-fide", &bona_fide, "--attacks", &attacks, "--fmr", fmr(pack)];

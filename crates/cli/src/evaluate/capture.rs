@@ -5,7 +5,7 @@
 use super::{
     decision::{Finding, Found},
     draw::{Job, Kind, Scripts},
-    people::{Person, Subject},
+    people::{Person, Reference},
 };
 use anyhow::{Context, Result};
 use biometrics::{
@@ -38,7 +38,6 @@ pub(super) struct Made {
     pub(super) scripts: Scripts,
     /// Its frames.
     pub(super) capture: Capture,
-    victim: Subject,
     /// Time to load portraits and to render.
     pub(super) took: Duration,
 }
@@ -54,18 +53,18 @@ impl Scene<'_> {
     /// Renders one capture.
     pub(super) fn made(&self, engine: &mut Engine, job: &Job, conditions: &Conditions) -> Result<Made> {
         let start = self.clock.monotonic();
-        let subject = |engine: &mut Engine, index: usize| {
-            self.people[index].subject(engine)?.context("a portrait shows no face any more")
+        let portrait = |engine: &mut Engine, index: usize| {
+            self.people[index].portrait(engine)?.context("a portrait shows no face any more")
         };
-        let victim = subject(engine, job.person)?;
+        let victim = portrait(engine, job.person)?;
         let scripts = Scripts::of(job, self.mode, self.constant_script);
         let capture = match job.kind {
-            Kind::BonaFide => render(&victim.portrait, &Script::from(&scripts.live), conditions)?,
+            Kind::BonaFide => render(&victim, &Script::from(&scripts.live), conditions)?,
             Kind::Attack(species) => {
-                let attacker = subject(engine, job.attacker)?;
+                let attacker = portrait(engine, job.attacker)?;
                 let inputs = AttackInputs {
-                    victim: &victim.portrait,
-                    attacker: Some(&attacker.portrait),
+                    victim: &victim,
+                    attacker: Some(&attacker),
                     script: &Script::from(&scripts.live),
                     older_script: &Script::from(&scripts.older),
                     conditions,
@@ -73,7 +72,7 @@ impl Scene<'_> {
                 render_attack(species, &inputs)?
             }
         };
-        Ok(Made { scripts, capture, victim, took: self.clock.monotonic().saturating_sub(start) })
+        Ok(Made { scripts, capture, took: self.clock.monotonic().saturating_sub(start) })
     }
 }
 
@@ -100,16 +99,10 @@ impl<'a> Setting<'a> {
         })
     }
 
-    /// Makes, examines and judges one capture.
-    pub(super) fn found(&self, engine: &mut Engine, job: &Job) -> Result<Found> {
-        let made = self.scene.made(engine, job, &Conditions::typical(job.seed))?;
-        self.judged(engine, job, &made)
-    }
-
     /// Examines and judges a capture.
     pub(super) fn judged(&self, engine: &mut Engine, job: &Job, made: &Made) -> Result<Found> {
         let start = self.scene.clock.monotonic();
-        let (frames, scripts, victim) = (made.frames(), &made.scripts, &made.victim);
+        let (frames, scripts) = (made.frames(), &made.scripts);
         let evidence = engine.examine_response(&frames, &scripts.live, self.options)?;
         let took = [made.took, self.scene.clock.monotonic().saturating_sub(start)];
         let reference = self.scene.people[job.person].reference(engine)?;
@@ -117,16 +110,16 @@ impl<'a> Setting<'a> {
             kind: job.kind,
             identity: job.person as u32,
             presentation_score: evidence.presentation_attack_score,
-            by_another_picture: reference.is_some(),
+            by_another_picture: reference.of_another_picture,
             took,
-            gates: self.gates(evidence, &reference, victim),
+            gates: self.gates(evidence, &reference),
         };
-        self.hear_all(engine, (&frames, scripts), (&reference, victim), &mut found)?;
+        self.hear_all(engine, (&frames, scripts), &reference, &mut found)?;
         Ok(found)
     }
 
-    fn gates(&self, evidence: Evidence, reference: &Option<Features>, victim: &Subject) -> [Finding; 5] {
-        let comparison = self.compare(evidence.features.as_ref(), evidence.frame_consistency, (reference, victim));
+    fn gates(&self, evidence: Evidence, reference: &Reference) -> [Finding; 5] {
+        let comparison = self.compare(evidence.features.as_ref(), evidence.frame_consistency, reference);
         [
             evidence.integrity.into(),
             evidence.quality.into(),
@@ -141,7 +134,7 @@ impl<'a> Setting<'a> {
         &self,
         probe: Option<&Features>,
         consistency: Option<ComparisonScore>,
-        (reference, victim): (&Option<Features>, &Subject),
+        reference: &Reference,
     ) -> Finding {
         let finding = |status, reason: Option<GateReason>| Finding { status, reasons: reason.into_iter().collect() };
         let Some(probe) = probe else {
@@ -150,8 +143,7 @@ impl<'a> Setting<'a> {
         if consistency.is_some_and(|score| !score.is_match(self.threshold)) {
             return finding(GateStatus::Fail, Some(GateReason::ComparisonFrameMismatch));
         }
-        let reference = reference.as_ref().unwrap_or(&victim.features);
-        match ComparisonScore::of(probe, reference).is_match(self.threshold) {
+        match ComparisonScore::of(probe, &reference.features).is_match(self.threshold) {
             true => finding(GateStatus::Pass, None),
             false => finding(GateStatus::Fail, Some(GateReason::ComparisonNonMatch)),
         }
@@ -163,7 +155,7 @@ impl<'a> Setting<'a> {
         &self,
         engine: &mut Engine,
         (frames, scripts): (&[Frame<'_>], &Scripts),
-        (reference, victim): (&Option<Features>, &Subject),
+        reference: &Reference,
         found: &mut Found,
     ) -> Result<()> {
         let passed = |found: &Found, gate| found.of(gate).status == GateStatus::Pass;
@@ -179,7 +171,7 @@ impl<'a> Setting<'a> {
             let evidence = engine.examine(frames, self.options)?;
             found.presentation_score = evidence.presentation_attack_score;
             if let Some(probe) = &evidence.features {
-                comparison = Some(self.compare(Some(probe), evidence.frame_consistency, (reference, victim)));
+                comparison = Some(self.compare(Some(probe), evidence.frame_consistency, reference));
                 found.gates[Gate::PresentationAttack as usize] = evidence.presentation_attack.into();
             }
         }
@@ -187,7 +179,7 @@ impl<'a> Setting<'a> {
             && let Some(first) = frames.first()
         {
             let probe = engine.features_of(first.jpeg)?;
-            comparison = Some(self.compare(probe.as_ref(), None, (reference, victim)));
+            comparison = Some(self.compare(probe.as_ref(), None, reference));
         }
         if let Some(comparison) = comparison {
             found.gates[Gate::Comparison as usize] = comparison;

@@ -38,18 +38,30 @@ impl Crew<'_> {
         (what, jobs): (&'static str, usize),
         work: impl Fn(&mut Engine, usize) -> Result<T> + Sync,
     ) -> Result<Vec<T>> {
+        self.each_beside(&[], (what, jobs), |engine, _, index| work(engine, index))
+    }
+
+    /// As [`Crew::each`], with an engine of each further pack beside a thread's own.
+    pub(super) fn each_beside<T: Send>(
+        &self,
+        packs: &[Pack],
+        (what, jobs): (&'static str, usize),
+        work: impl Fn(&mut Engine, &mut [Engine], usize) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
         let bar = ProgressBar::new(jobs as u64).with_message(what);
         bar.set_style(ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta} left")?);
         let next = AtomicUsize::new(0);
         let member = || -> Result<Vec<(usize, T)>> {
-            let mut engine = self.engine()?;
+            let mut engine = self.engine(self.pack)?;
+            let mut beside = packs.iter().map(|pack| self.engine(pack)).collect::<Result<Vec<_>>>()?;
             let mut done = Vec::new();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 if index >= jobs {
                     return Ok(done);
                 }
-                let made = work(&mut engine, index).inspect_err(|_| next.store(jobs, Ordering::Relaxed))?;
+                let made =
+                    work(&mut engine, &mut beside, index).inspect_err(|_| next.store(jobs, Ordering::Relaxed))?;
                 done.push((index, made));
                 bar.inc(1);
             }
@@ -64,11 +76,11 @@ impl Crew<'_> {
         Ok(all.into_iter().map(|(_, made)| made).collect())
     }
 
-    fn engine(&self) -> Result<Engine> {
+    fn engine(&self, pack: &Pack) -> Result<Engine> {
         let options = EngineOptions::default();
-        let engine = Engine::new(self.runtime, self.pack, options)?;
+        let engine = Engine::new(self.runtime, pack, options)?;
         Ok(match self.detectors {
-            true => engine.with_presentation_attack(self.runtime, self.pack, options)?,
+            true => engine.with_presentation_attack(self.runtime, pack, options)?,
             false => engine,
         })
     }

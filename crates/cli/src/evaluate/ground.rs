@@ -14,6 +14,8 @@ use vision::{Pack, Runtime};
 pub(super) struct Ground {
     /// The pack.
     pub(super) pack: Pack,
+    /// Where it lies.
+    pub(super) pack_folder: PathBuf,
     /// ONNX Runtime.
     pub(super) runtime: Runtime,
     /// Two people under names that are measured on.
@@ -40,7 +42,12 @@ pub(super) fn ground(test: &str) -> Option<Ground> {
             std::os::unix::fs::symlink(portraits.join(file).canonicalize().unwrap(), folder.join(file)).unwrap();
         }
     }
-    Some(Ground { pack: Pack::open(&pack).unwrap(), runtime: Runtime::load(&library).unwrap(), faces })
+    Some(Ground {
+        pack: Pack::open(&pack).unwrap(),
+        pack_folder: pack,
+        runtime: Runtime::load(&library).unwrap(),
+        faces,
+    })
 }
 
 impl Ground {

@@ -59,12 +59,12 @@ pub(super) struct Person {
     others: Vec<PathBuf>,
 }
 
-/// A person as captures are rendered from them.
-pub(super) struct Subject {
-    /// The portrait.
-    pub(super) portrait: Portrait,
-    /// The portrait's features.
+/// What a capture is compared with.
+pub(super) struct Reference {
+    /// Its features.
     pub(super) features: Features,
+    /// Whether they are of another picture than the one that captures are rendered from.
+    pub(super) of_another_picture: bool,
 }
 
 /// Those of one part, in an order drawn by the seed.
@@ -161,15 +161,15 @@ impl Person {
         if evidence.quality.status != GateStatus::Pass || !sharp {
             return Ok(false);
         }
-        let Some(subject) = self.subject(engine)? else { return Ok(false) };
+        let Some(portrait) = self.portrait(engine)? else { return Ok(false) };
         let glance = Script { slots: Vec::new(), frame_times_ms: vec![0] };
-        let glance = render(&subject.portrait, &glance, &Conditions::default())?;
+        let glance = render(&portrait, &glance, &Conditions::default())?;
         let frames = glance.frames.iter().map(|frame| examine(engine, &frame.jpeg, &self.portrait));
         Ok(frames.collect::<Result<Vec<_>>>()?.iter().all(is_alone))
     }
 
     /// Loads the portrait; `None` where it shows no face or one that is turned away.
-    pub(super) fn subject(&self, engine: &mut Engine) -> Result<Option<Subject>> {
+    pub(super) fn portrait(&self, engine: &mut Engine) -> Result<Option<Portrait>> {
         let jpeg = pictures::read(&self.portrait)?;
         let sample = engine.sample(&jpeg).with_context(|| format!("{}", self.portrait.display()))?;
         let Some(sample) = sample.filter(|sample| is_straight(&sample.face)) else { return Ok(None) };
@@ -178,7 +178,7 @@ impl Person {
         let points = sample.face.points.iter().zip(&sample.face.depth);
         let points = points.map(|(p, &z)| [coarse(p.x), coarse(p.y), coarse(z)]).collect();
         let pixels = image::load_from_memory(&jpeg)?.to_rgb8();
-        Ok(Portrait::new(pixels, points).ok().map(|portrait| Subject { portrait, features: sample.features }))
+        Ok(Portrait::new(pixels, points).ok())
     }
 
     /// Features of the portrait as an enrollment would take them; `None` where gate 2 gives none.
@@ -186,14 +186,24 @@ impl Person {
         Ok(examine(engine, &pictures::read(&self.portrait)?, &self.portrait)?.features)
     }
 
-    /// Features to compare with, of another picture that an enrollment would take; `None` where there is none.
-    pub(super) fn reference(&self, engine: &mut Engine) -> Result<Option<Features>> {
+    /// Features of another picture that an enrollment would take; `None` where there is none.
+    pub(super) fn another(&self, engine: &mut Engine) -> Result<Option<Features>> {
         for path in &self.others {
             if let Some(features) = examine(engine, &pictures::read(path)?, path)?.features {
                 return Ok(Some(features));
             }
         }
         Ok(None)
+    }
+
+    /// What captures are compared with: another picture, or the portrait where there is none.
+    pub(super) fn reference(&self, engine: &mut Engine) -> Result<Reference> {
+        if let Some(features) = self.another(engine)? {
+            return Ok(Reference { features, of_another_picture: true });
+        }
+        let features = engine.features_of(&pictures::read(&self.portrait)?)?;
+        let features = features.with_context(|| format!("{} shows no face any more", self.portrait.display()))?;
+        Ok(Reference { features, of_another_picture: false })
     }
 }
 

@@ -4,6 +4,7 @@
 //! tuned on; with `--pictures` gate 3 alone on real pictures. Simulated figures are engineering figures: they show that the
 //! gates react to what they claim to react to, never how real attacks fare.
 
+mod agreement;
 mod detection;
 mod labelled;
 pub(super) mod report;
@@ -19,7 +20,7 @@ use detection::Detection;
 use serde_json::Value;
 use simulator::Species;
 use std::{fs, path::PathBuf};
-use vision::ExamineOptions;
+use vision::{ExamineOptions, Pack};
 
 /// What to evaluate on what.
 #[derive(Debug, Clone, clap::Args)]
@@ -33,6 +34,10 @@ pub(crate) struct Presentation {
     pictures: Option<PathBuf>,
     #[command(flatten)]
     setup: Setup,
+    /// Judge the same simulated captures with this pack too, and tell how often variants of one recogniser decide alike
+    /// (TARGETS B8). May be given several times.
+    #[arg(long, value_name = "PACK", requires = "faces")]
+    beside: Vec<PathBuf>,
     /// Bona fide captures to simulate.
     #[arg(long, default_value_t = 1000)]
     bona_fide: usize,
@@ -45,9 +50,9 @@ pub(crate) struct Presentation {
     /// What captures perform.
     #[arg(long, value_enum, default_value = "LIGHT_AND_MOTION")]
     mode: Mode,
-    /// False match rate of gate 5's threshold.
-    #[arg(long, default_value_t = 1e-4)]
-    fmr: f64,
+    /// False match rate of gate 5's threshold, for all packs or, separated by commas, for each.
+    #[arg(long, value_delimiter = ',', default_values_t = [1e-4])]
+    fmr: Vec<f64>,
     /// Inter-eye distance that the quality gate asks for, in pixels: 60 for captures, 30 for pictures unless given.
     #[arg(long)]
     min_inter_eye: Option<u32>,
@@ -89,12 +94,28 @@ fn species(name: String) -> Species {
     Species::ALL.into_iter().find(|s| s.name() == name).unwrap_or(Species::FlatPrint)
 }
 
+impl Presentation {
+    /// The false match rate of a pack by its place in the command.
+    fn fmr_of(&self, pack: usize) -> f64 {
+        self.fmr.get(pack).or(self.fmr.first()).copied().unwrap_or(f64::NAN)
+    }
+}
+
 /// Runs one evaluation and prints it.
 pub(super) fn run(options: &Presentation) -> Result<()> {
+    let rates = options.fmr.len();
+    ensure!(
+        rates == 1 || rates == 1 + options.beside.len(),
+        "--fmr names {rates} rates for {} packs: give one for all, or one for each",
+        1 + options.beside.len()
+    );
     let ready = options.setup.ready()?;
     let crew = ready.crew(true);
     let (text, figures) = match (&options.faces, &options.pictures) {
-        (Some(folder), _) => simulated::run(&crew, folder, options)?,
+        (Some(folder), _) => {
+            let beside = options.beside.iter().map(|dir| Ok(Pack::open(dir)?)).collect::<Result<Vec<_>>>()?;
+            simulated::run(&crew, &beside, (folder, options))?
+        }
         (None, Some(folder)) => real(&crew, folder, options)?,
         (None, None) => bail!("neither --faces nor --pictures"),
     };

@@ -101,8 +101,8 @@ fn measure(crew: &Crew<'_>, people: &[Person], options: &Quality) -> Result<Vec<
 /// One frame with a defect.
 fn frame(engine: &mut Engine, people: &[Person], (defect, number, seed): (Defect, usize, u64)) -> Result<Vec<u8>> {
     let at = |place: usize| &people[place % people.len()];
-    let mut subject = |place| at(place).subject(engine)?.context("a portrait shows no face any more");
-    let (first, second) = (subject(number)?.portrait, subject(number + 1)?.portrait);
+    let mut portrait = |place| at(place).portrait(engine)?.context("a portrait shows no face any more");
+    let (first, second) = (portrait(number)?, portrait(number + 1)?);
     defect.frame(engine, [&first, &second], (seed, number))
 }
 

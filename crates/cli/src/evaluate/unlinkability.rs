@@ -75,7 +75,7 @@ pub(super) fn run(options: &Unlinkability) -> Result<()> {
 fn enrolled(crew: &Crew<'_>, people: &[Person]) -> Result<Vec<Enrolled>> {
     let found = crew.each(("templates", people.len()), |engine, index| {
         let portrait = people[index].enrollment(engine)?;
-        let another = people[index].reference(engine)?;
+        let another = people[index].another(engine)?;
         Ok(portrait.map(|portrait| Enrolled { portrait, another }))
     })?;
     Ok(found.into_iter().flatten().collect())

@@ -10,7 +10,7 @@ use crate::evaluate::{
 use comfy_table::{Table as Grid, presets::UTF8_FULL_CONDENSED};
 
 /// What stands for a figure that does not exist.
-const ABSENT: &str = "absent";
+pub(super) const ABSENT: &str = "absent";
 /// Reasons told a kind of captures.
 const REASONS: usize = 6;
 

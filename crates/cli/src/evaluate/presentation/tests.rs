@@ -1,6 +1,6 @@
 //! The whole chain on the demo's portraits, in a folder as an evaluation takes one.
 
-use super::{Mode, Presentation, simulated};
+use super::{Mode, Presentation, agreement::Agreement, simulated};
 use crate::evaluate::{
     decision::Found,
     draw::Kind,
@@ -17,11 +17,12 @@ fn asked(species: &[Species]) -> Presentation {
         faces: None,
         pictures: None,
         setup: Setup::seeded(3),
+        beside: Vec::new(),
         bona_fide: 1,
         attacks: 2,
         species: species.to_vec(),
         mode: Mode::LightAndMotion,
-        fmr: 1e-2,
+        fmr: vec![1e-2],
         min_inter_eye: None,
         tuning: false,
         without: Vec::new(),
@@ -33,7 +34,7 @@ fn asked(species: &[Species]) -> Presentation {
 fn captured(ground: &Ground, options: &Presentation, threads: usize) -> Vec<Found> {
     let people = people::list(ground.faces.path(), Part::Measure, options.setup.seed).unwrap();
     assert_eq!(people.len(), 2);
-    let mut found = simulated::captures(&ground.crew(threads, true), &people, options).unwrap();
+    let mut found = simulated::captures(&ground.crew(threads, true), &[], (&people, options)).unwrap().remove(0);
     found.iter_mut().for_each(|found| found.took = Default::default());
     found
 }
@@ -60,6 +61,25 @@ fn an_older_recording_passes_when_every_script_is_the_same() {
     let Some(ground) = ground("an_older_recording_passes_when_every_script_is_the_same") else { return };
     let found = captured(&ground, &Presentation { constant_script: true, ..asked(&[Species::WrongNonce]) }, 2);
     assert!(accepted(&found, &[]) > 0, "{found:#?}");
+}
+
+#[test]
+fn a_pack_beside_judges_the_same_captures_and_differences_are_counted() {
+    let Some(ground) = ground("a_pack_beside_judges_the_same_captures_and_differences_are_counted") else { return };
+    let options = asked(&[Species::WrongNonce]);
+    let people = people::list(ground.faces.path(), Part::Measure, options.setup.seed).unwrap();
+    let beside = [vision::Pack::open(ground.pack_folder.as_path()).unwrap()];
+    let found = simulated::captures(&ground.crew(2, true), &beside, (&people, &options)).unwrap();
+    let gates = |pack: usize| found[pack].iter().map(|found| found.gates.clone()).collect::<Vec<_>>();
+    assert_eq!((found.len(), gates(0)), (2, gates(1)), "the same pack finds the same");
+    let alike = Agreement::new((&ground.pack, &found[0]), (&beside[0], &found[1])).unwrap().told();
+    assert!(alike.contains("all 3 of 3") && alike.ends_with(": kept"), "{alike}");
+    let mut other = found[1].clone();
+    let turned =
+        if other[0].gates.iter().all(|g| g.status == GateStatus::Pass) { GateStatus::Fail } else { GateStatus::Pass };
+    other[0].gates.iter_mut().for_each(|finding| finding.status = turned);
+    let unlike = Agreement::new((&ground.pack, &found[0]), (&beside[0], &other)).unwrap().told();
+    assert!(unlike.contains("bona fide 0 of 1") && unlike.ends_with(": NOT KEPT"), "{unlike}");
 }
 
 #[test]
