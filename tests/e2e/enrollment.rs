@@ -90,7 +90,7 @@ async fn captures_outside_the_quality_envelope_are_refused_at_gate_two_with_what
         ("tiny", captures::tiny_face("obama.jpg", 20)?, "QUALITY_INTER_EYE_DISTANCE", "MOVE_CLOSER"),
         ("far", captures::far_away("obama.jpg")?, "QUALITY_NO_FACE", "SHOW_WHOLE_FACE"),
         ("dark", captures::exposed("obama.jpg", 0.12)?, "QUALITY_UNDER_EXPOSURE", "MORE_LIGHT"),
-        ("blurred", captures::blurred("obama.jpg")?, "QUALITY_SHARPNESS", "HOLD_STILL"),
+        ("blurred", captures::blurred("obama.jpg")?, "QUALITY_SHARPNESS", "FOCUS_CAMERA"),
     ];
     for (user, frames, reason, instruction) in cases {
         let answer = scene.bank.enroll_user(user, frames).await?;

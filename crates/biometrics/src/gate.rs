@@ -77,16 +77,24 @@ pub enum GateReason {
     QualityInterEyeDistance,
     /// Head pose outside the envelope.
     QualityHeadPose,
-    /// Blurred.
+    /// Blurred, as out of focus.
     QualitySharpness,
+    /// Blurred in one direction, as by motion.
+    QualityMotionBlur,
     /// Too dark.
     QualityUnderExposure,
     /// Too bright.
     QualityOverExposure,
+    /// Few grey levels on the face.
+    QualityDynamicRange,
     /// Light from one side.
     QualityIlluminationUniformity,
+    /// Compressed so hard that detail is lost.
+    QualityCompression,
     /// Eyes closed or hidden.
     QualityEyesVisible,
+    /// The mouth is covered.
+    QualityMouthOcclusion,
     /// The face reaches over the edge of the picture.
     QualityFaceCropped,
     /// The face looks like paper or a screen to the presentation attack detectors.

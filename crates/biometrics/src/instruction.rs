@@ -15,8 +15,14 @@ pub enum Instruction {
     MoveCloser,
     /// The face is too large.
     MoveBack,
-    /// The picture is blurred.
+    /// Head or camera moved.
     HoldStill,
+    /// The picture is out of focus.
+    FocusCamera,
+    /// The picture is veiled: a dirty lens, or light that falls into it.
+    CleanLens,
+    /// Whoever sends frames is to compress them less.
+    LessCompression,
     /// The face is too dark.
     MoreLight,
     /// The face is too bright.
@@ -27,6 +33,8 @@ pub enum Instruction {
     LookAtCamera,
     /// The eyes are closed or hidden.
     OpenEyes,
+    /// Mouth or chin are covered.
+    UncoverFace,
     /// More than one face competes.
     OnePersonOnly,
     /// No face, or one that reaches over the edge.
@@ -41,15 +49,19 @@ pub enum Instruction {
 
 impl Instruction {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::MoveCloser,
         Self::MoveBack,
         Self::HoldStill,
+        Self::FocusCamera,
+        Self::CleanLens,
+        Self::LessCompression,
         Self::MoreLight,
         Self::LessLight,
         Self::EvenLight,
         Self::LookAtCamera,
         Self::OpenEyes,
+        Self::UncoverFace,
         Self::OnePersonOnly,
         Self::ShowWholeFace,
         Self::RestartCapture,
@@ -64,11 +76,15 @@ impl Instruction {
             Self::MoveCloser => "MOVE_CLOSER",
             Self::MoveBack => "MOVE_BACK",
             Self::HoldStill => "HOLD_STILL",
+            Self::FocusCamera => "FOCUS_CAMERA",
+            Self::CleanLens => "CLEAN_LENS",
+            Self::LessCompression => "LESS_COMPRESSION",
             Self::MoreLight => "MORE_LIGHT",
             Self::LessLight => "LESS_LIGHT",
             Self::EvenLight => "EVEN_LIGHT",
             Self::LookAtCamera => "LOOK_AT_CAMERA",
             Self::OpenEyes => "OPEN_EYES",
+            Self::UncoverFace => "UNCOVER_FACE",
             Self::OnePersonOnly => "ONE_PERSON_ONLY",
             Self::ShowWholeFace => "SHOW_WHOLE_FACE",
             Self::RestartCapture => "RESTART_CAPTURE",
@@ -98,11 +114,15 @@ impl Instruction {
             GateReason::QualitySeveralFaces => Some(Self::OnePersonOnly),
             GateReason::QualityInterEyeDistance | GateReason::PresentationAttackNoView => Some(Self::MoveCloser),
             GateReason::QualityHeadPose => Some(Self::LookAtCamera),
-            GateReason::QualitySharpness => Some(Self::HoldStill),
+            GateReason::QualitySharpness => Some(Self::FocusCamera),
+            GateReason::QualityMotionBlur => Some(Self::HoldStill),
             GateReason::QualityUnderExposure => Some(Self::MoreLight),
             GateReason::QualityOverExposure => Some(Self::LessLight),
+            GateReason::QualityDynamicRange => Some(Self::CleanLens),
             GateReason::QualityIlluminationUniformity => Some(Self::EvenLight),
+            GateReason::QualityCompression => Some(Self::LessCompression),
             GateReason::QualityEyesVisible => Some(Self::OpenEyes),
+            GateReason::QualityMouthOcclusion => Some(Self::UncoverFace),
             GateReason::CaptureDuplicateFrame
             | GateReason::CaptureLooped
             | GateReason::CaptureSpliced
@@ -159,7 +179,7 @@ mod tests {
         let reasons = [
             GateReason::QualityFaceCropped,
             GateReason::ComparisonNonMatch,
-            GateReason::QualitySharpness,
+            GateReason::QualityMotionBlur,
             GateReason::QualityNoFace,
         ];
         assert_eq!(Instruction::for_reasons(&reasons), [Instruction::HoldStill, Instruction::ShowWholeFace]);

@@ -5,14 +5,11 @@
 use crate::{
     evidence::{Point, Rectangle},
     picture::Picture,
+    segments::{DQT, SOF, Segments},
 };
 use ring::digest::{Context, SHA256};
 use std::{f32::consts::PI, ops::Range};
 
-const SOS: u8 = 0xda;
-const DQT: u8 = 0xdb;
-/// Start-of-frame markers of the codings that are decoded.
-const SOF: Range<u8> = 0xc0..0xc3;
 /// Application segments.
 const APP: Range<u8> = 0xe0..0xf0;
 /// Bytes of an application segment that name its kind.
@@ -22,24 +19,15 @@ const APP_NAME: usize = 5;
 /// its application segments. Not the picture's size, Huffman tables (some encoders fit them to each picture) or text.
 pub(crate) fn encoding(jpeg: &[u8]) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
-    let mut rest = jpeg.get(2..).unwrap_or_default();
-    while let [0xff, marker, after @ ..] = rest {
-        if *marker == 0xff {
-            rest = &rest[1..];
-            continue;
-        }
-        let Some((length, _)) = after.split_first_chunk::<2>() else { break };
-        let Some(body) = after.get(2..usize::from(u16::from_be_bytes(*length))) else { break };
-        context.update(&[*marker]);
-        match *marker {
+    for (marker, body) in Segments::of(jpeg) {
+        context.update(&[marker]);
+        match marker {
             DQT => context.update(body),
             // Precision and size lead; the components follow.
             m if SOF.contains(&m) => context.update(body.get(5..).unwrap_or_default()),
             m if APP.contains(&m) => context.update(body.get(..APP_NAME).unwrap_or(body)),
-            SOS => break,
             _ => {}
         }
-        rest = after.get(body.len() + 2..).unwrap_or_default();
     }
     let mut digest = [0; 32];
     digest.copy_from_slice(context.finish().as_ref());

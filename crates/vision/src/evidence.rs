@@ -118,18 +118,30 @@ pub struct FrameEvidence {
     pub pose: Pose,
     /// Fine differences over coarse ones in the worse direction; grows with sharpness.
     pub sharpness: f32,
+    /// Fine slopes over coarse ones in whatever direction they are least.
+    pub least_detail: f32,
+    /// The same in the direction in which it is most, over the least: 1 and a little where nothing moved.
+    pub directedness: f32,
     /// Mean luminance of the face, 0 to 255.
     pub luminance: f32,
     /// Luminance of the face's brightest twentieth, 0 to 255.
     pub highlight: f32,
     /// Share of the face with a saturated channel, 0 to 1.
     pub saturated: f32,
+    /// Entropy of the face's grey levels in bits, 0 to 8.
+    pub dynamic_range: f32,
     /// Luminance of the darker cheek over that of the brighter one, 0 to 1.
     pub uniformity: f32,
     /// Eye opening over eye width, the mean of both eyes.
     pub eye_opening: f32,
     /// Local contrast at the eyes over the face's luminance.
     pub eye_contrast: f32,
+    /// Difference of ln(red / green) between the redder part of the mouth and the cheeks.
+    pub mouth_redness: f32,
+    /// Mean step of the file's luminance quantisation table.
+    pub luma_step: f32,
+    /// Grey levels by which steps between 8x8 blocks stand out on the face.
+    pub blockiness: f32,
     /// Share of the face outline that lies outside the picture, 0 to 1.
     pub cropped: f32,
     /// What each presentation attack detector said of the frame, in the manifest's order: log-odds of a bona fide
@@ -191,7 +203,7 @@ pub(crate) fn gate(gate: Gate, status: GateStatus, reasons: Vec<GateReason>) -> 
     let version = match gate {
         Gate::CaptureIntegrity => "exact-1",
         Gate::PresentationAttack => crate::presentation_attack::METHOD,
-        _ => "envelope-2",
+        _ => "envelope-3",
     };
     GateResult { gate, status, reasons, version: Cow::Borrowed(version) }
 }
@@ -228,6 +240,6 @@ mod tests {
             assert_eq!(replayed.instructions, [], "of a replay, and of the answer it gave, nothing is told");
         }
         let poor = evidence([Pass, Inconclusive, NotRun, NotRun], vec![GateReason::QualitySharpness]).replayed();
-        assert_eq!(poor.instructions, [Instruction::HoldStill], "what gate 2 found is told as ever");
+        assert_eq!(poor.instructions, [Instruction::FocusCamera], "what gate 2 found is told as ever");
     }
 }

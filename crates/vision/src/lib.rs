@@ -22,6 +22,7 @@ mod presentation_attack;
 mod quality;
 mod resample;
 mod runtime;
+mod segments;
 mod session;
 
 pub use decode::{MAX_FRAME_BYTES, MAX_SIDE_PX};

@@ -102,6 +102,53 @@ fn covered_eyes_are_noticed() {
 }
 
 #[test]
+fn motion_is_noticed() {
+    for (x, y) in [(1, 0), (1, -1)] {
+        expect("motion_is_noticed", GateReason::QualityMotionBlur, |picture, face| {
+            let way = (face.inter_eye_px / 8.0 / f32::hypot(x as f32, y as f32)) as i32;
+            let (width, height) = picture.dimensions();
+            RgbImage::from_fn(width, height, |u, v| {
+                let at = |from: u32, way: i32, side: u32| from.saturating_add_signed(way).min(side - 1);
+                let along = |step| picture.get_pixel(at(u, step * x, width), at(v, step * y, height)).0;
+                let sum = |channel: usize| (-way..=way).map(|step| u32::from(along(step)[channel])).sum::<u32>();
+                Rgb([0, 1, 2].map(|channel| (sum(channel) / (2 * way as u32 + 1)) as u8))
+            })
+        });
+    }
+}
+
+#[test]
+fn a_veil_is_noticed() {
+    expect("a_veil_is_noticed", GateReason::QualityDynamicRange, |picture, _| {
+        each(picture, |_, _, v| 135.0 + v * 0.13)
+    });
+}
+
+#[test]
+fn hard_compression_is_noticed_even_where_the_file_no_longer_says_so() {
+    let test = "hard_compression_is_noticed_even_where_the_file_no_longer_says_so";
+    expect(test, GateReason::QualityCompression, |picture, _| {
+        let mut hard = Vec::new();
+        image::codecs::jpeg::JpegEncoder::new_with_quality(&mut hard, 10).encode_image(picture).unwrap();
+        image::load_from_memory(&hard).unwrap().to_rgb8()
+    });
+}
+
+#[test]
+fn a_cloth_over_the_mouth_is_noticed() {
+    for cloth in [[150, 190, 212], [225, 226, 222], [36, 36, 40]] {
+        expect("a_cloth_over_the_mouth_is_noticed", GateReason::QualityMouthOcclusion, |picture, face| {
+            let r = face.rectangle.unwrap();
+            RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
+                let across = (r.left..r.right).contains(&(x as f32));
+                let down = (r.top + 0.58 * r.height()..r.bottom + 0.1 * r.height()).contains(&(y as f32));
+                if across && down { Rgb(cloth) } else { *picture.get_pixel(x, y) }
+            })
+        });
+    }
+}
+
+#[test]
 fn small_face_is_noticed() {
     expect("small_face_is_noticed", GateReason::QualityInterEyeDistance, |picture, face| {
         let share = 45.0 / face.inter_eye_px;

@@ -138,7 +138,8 @@ impl Engine {
             Some(best) => self.mesh.locate(&self.picture, best)?,
             None => None,
         };
-        let measured = face.as_ref().map(|face| quality::Measured::of(face, &self.picture, &mut self.warper));
+        let measured =
+            face.as_ref().map(|face| quality::Measured::of(face, (frame.jpeg, &self.picture), &mut self.warper));
         let alone = !best.map_or(Ok(false), |best| self.has_rival(&best, &found))?;
         quality::judge_frame(measured.as_ref(), alone, asked.options, &mut evidence);
         let observation = asked.script.map(|_| {

@@ -35,7 +35,8 @@ impl Engine {
                 None => None,
             };
             let face = face.filter(|face| face.presence >= quality::MIN_PRESENCE);
-            let measured = face.as_ref().map(|face| quality::Measured::of(face, &self.picture, &mut self.warper));
+            let measured =
+                face.as_ref().map(|face| quality::Measured::of(face, (frame.jpeg, &self.picture), &mut self.warper));
             let face = face.as_ref().zip(measured.map(|m| m.pose));
             let print = Fingerprint::of(frame.jpeg, &self.picture, self.detector.letterbox());
             let (observation, still) = self.observation(frame, print, face, before.as_ref());

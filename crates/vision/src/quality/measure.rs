@@ -1,6 +1,6 @@
 //! What is measured on one face, without judging it.
 
-use super::{light, light::Light, pose};
+use super::{blur::Blur, compression::Compression, light::Light, mouth, patch::Patch, pose};
 use crate::{
     alignment,
     evidence::{Face, FrameEvidence, Point, Pose, Rectangle},
@@ -24,14 +24,17 @@ pub(crate) struct Measured {
     pub(crate) pose: Pose,
     pub(crate) eye_opening: f32,
     pub(crate) cropped: f32,
-    pub(crate) sharpness: f32,
+    pub(crate) blur: Blur,
     pub(crate) light: Light,
+    pub(crate) compression: Compression,
+    pub(crate) mouth_redness: f32,
 }
 
 impl Measured {
-    pub(crate) fn of(face: &Face, picture: &Picture, warper: &mut Warper) -> Self {
+    /// Measures a face found in a decoded picture, whose file is given too.
+    pub(crate) fn of(face: &Face, (jpeg, picture): (&[u8], &Picture), warper: &mut Warper) -> Self {
         let [right, left] = alignment::eye_centres(&face.points);
-        let patch = light::Patch::cut([right, left], picture, warper);
+        let patch = Patch::cut([right, left], picture, warper);
         Self {
             rectangle: face.rectangle,
             presence: face.presence,
@@ -39,8 +42,10 @@ impl Measured {
             pose: pose::estimate(face),
             eye_opening: EYES.iter().map(|eye| opening(&face.points, eye)).sum::<f32>() / 2.0,
             cropped: cropped(&face.points, picture),
-            sharpness: patch.as_ref().map_or(0.0, light::Patch::sharpness),
-            light: patch.as_ref().map(light::Patch::light).unwrap_or_default(),
+            blur: patch.as_ref().map(Blur::of).unwrap_or_default(),
+            light: patch.as_ref().map(Light::of).unwrap_or_default(),
+            compression: Compression::of(jpeg, picture, &face.points),
+            mouth_redness: patch.as_ref().map_or(0.0, |patch| mouth::redness(patch, &face.points)),
         }
     }
 
@@ -48,10 +53,16 @@ impl Measured {
         evidence.rectangle = Some(self.rectangle);
         evidence.inter_eye_px = self.inter_eye_px;
         evidence.pose = self.pose;
-        evidence.sharpness = self.sharpness;
+        evidence.sharpness = self.blur.sharpness;
+        evidence.least_detail = self.blur.least_detail;
+        evidence.directedness = self.blur.directedness;
         evidence.luminance = self.light.luminance;
         evidence.highlight = self.light.highlight;
         evidence.saturated = self.light.saturated;
+        evidence.dynamic_range = self.light.dynamic_range;
+        evidence.luma_step = self.compression.luma_step;
+        evidence.blockiness = self.compression.blockiness;
+        evidence.mouth_redness = self.mouth_redness;
         evidence.uniformity = self.light.uniformity;
         evidence.eye_contrast = self.light.eye_contrast;
         evidence.eye_opening = self.eye_opening;

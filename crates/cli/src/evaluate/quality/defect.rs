@@ -2,16 +2,19 @@
 //!
 //! Must never know: limits of the gate. Invariant: the frame without a defect differs from the others in that defect alone.
 
+mod camera;
+mod cover;
+
 use crate::evaluate::{
     hash::{leading, sha256},
     jpeg::{decode, encode},
 };
 use anyhow::{Context, Result};
 use biometrics::GateReason;
-use image::{Rgb, RgbImage, imageops};
+use image::{RgbImage, imageops};
 use serde::Serialize;
 use simulator::{Conditions, Portrait, Script, Slot, Target, render};
-use vision::{Engine, Point};
+use vision::Engine;
 
 /// Blur in pixels of a frame on which the eyes are about 80 pixels apart: one part in twenty.
 const BLUR_PX: f32 = 4.0;
@@ -27,8 +30,6 @@ const FAR_CM: f32 = 110.0;
 const TURNED_MS: u32 = 1800;
 /// JPEG quality of frames that are put together.
 const QUALITY: u8 = 90;
-/// Corners of both eyes in the mesh.
-const EYES: [usize; 4] = [33, 133, 362, 263];
 
 /// What is wrong with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -50,12 +51,32 @@ pub(super) enum Defect {
     Occlusion,
     /// The head is far from the camera.
     Far,
+    /// The camera moved while it took the frame.
+    Motion,
+    /// A veil over the picture: little contrast.
+    Veil,
+    /// Compressed hard; every other frame was encoded again, so that the file no longer says so.
+    Compressed,
+    /// A mask over mouth and chin.
+    Mask,
 }
 
 impl Defect {
     /// All of them.
-    pub(super) const ALL: [Self; 8] =
-        [Self::None, Self::Blur, Self::Dark, Self::Bright, Self::Pose, Self::TwoFaces, Self::Occlusion, Self::Far];
+    pub(super) const ALL: [Self; 12] = [
+        Self::None,
+        Self::Blur,
+        Self::Dark,
+        Self::Bright,
+        Self::Pose,
+        Self::TwoFaces,
+        Self::Occlusion,
+        Self::Far,
+        Self::Motion,
+        Self::Veil,
+        Self::Compressed,
+        Self::Mask,
+    ];
 
     /// A name for reports.
     pub(super) const fn name(self) -> &'static str {
@@ -68,6 +89,10 @@ impl Defect {
             Self::TwoFaces => "two_faces",
             Self::Occlusion => "occlusion",
             Self::Far => "far",
+            Self::Motion => "motion",
+            Self::Veil => "veil",
+            Self::Compressed => "compressed",
+            Self::Mask => "mask",
         }
     }
 
@@ -82,6 +107,10 @@ impl Defect {
             Self::TwoFaces => GateReason::QualitySeveralFaces,
             Self::Occlusion => GateReason::QualityEyesVisible,
             Self::Far => GateReason::QualityInterEyeDistance,
+            Self::Motion => GateReason::QualityMotionBlur,
+            Self::Veil => GateReason::QualityDynamicRange,
+            Self::Compressed => GateReason::QualityCompression,
+            Self::Mask => GateReason::QualityMouthOcclusion,
         })
     }
 
@@ -112,10 +141,20 @@ impl Defect {
         let jpeg = shot(first)?;
         match self {
             Self::TwoFaces => encode(&beside(&decode(&jpeg)?, &decode(&shot(second)?)?), QUALITY),
-            Self::Occlusion => Ok(match engine.sample(&jpeg)? {
-                Some(sample) => encode(&covered(decode(&jpeg)?, EYES.map(|at| sample.face.points[at])), QUALITY)?,
-                None => jpeg,
-            }),
+            Self::Occlusion | Self::Mask => {
+                let (frame, kind) = (decode(&jpeg)?, usize::from(digest[8]));
+                let Some(sample) = engine.sample(&jpeg)? else { return Ok(jpeg) };
+                let points = &sample.face.points;
+                let covered =
+                    if self == Self::Mask { cover::mask(frame, points, kind) } else { cover::eyes(frame, points) };
+                encode(&covered, QUALITY)
+            }
+            Self::Motion => encode(&camera::moved(&decode(&jpeg)?, leading(&digest)), QUALITY),
+            Self::Veil => encode(&camera::veiled(decode(&jpeg)?), QUALITY),
+            Self::Compressed => {
+                let hard = encode(&decode(&jpeg)?, 10 + digest[8] % 11)?;
+                if number % 2 == 0 { Ok(hard) } else { encode(&decode(&hard)?, QUALITY) }
+            }
             _ => Ok(jpeg),
         }
     }
@@ -139,22 +178,10 @@ fn beside(left: &RgbImage, right: &RgbImage) -> RgbImage {
     both
 }
 
-/// A dark bar over the eyes, as wide as the face between the temples.
-fn covered(mut frame: RgbImage, eyes: [Point; 4]) -> RgbImage {
-    let across = (eyes[3].x - eyes[0].x).abs().max(1.0);
-    let (x, y) = (eyes.iter().map(|p| p.x).sum::<f32>() / 4.0, eyes.iter().map(|p| p.y).sum::<f32>() / 4.0);
-    let (half_width, half_height) = (0.75 * across, 0.24 * across);
-    for (u, v, pixel) in frame.enumerate_pixels_mut() {
-        if (u as f32 - x).abs() < half_width && (v as f32 - y).abs() < half_height {
-            *pixel = Rgb([38, 34, 32]);
-        }
-    }
-    frame
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use image::Rgb;
 
     #[test]
     fn every_defect_has_a_reason_of_its_own() {
@@ -165,12 +192,9 @@ mod tests {
     }
 
     #[test]
-    fn two_frames_stand_side_by_side_and_a_bar_covers_the_eyes() {
+    fn two_frames_stand_side_by_side() {
         let plain = |level| RgbImage::from_pixel(80, 60, Rgb([level; 3]));
         let both = beside(&plain(10), &plain(200));
         assert_eq!((both.get_pixel(39, 30).0[0], both.get_pixel(40, 30).0[0]), (10, 200));
-        let eyes = [30.0, 36.0, 44.0, 50.0].map(|x| Point { x, y: 20.0 });
-        let covered = covered(plain(200), eyes);
-        assert_eq!((covered.get_pixel(40, 20).0[0], covered.get_pixel(40, 40).0[0]), (38, 200));
     }
 }
