@@ -157,6 +157,7 @@ impl Gateway {
             settlement = strikes::Settlement::KeepInRow;
         }
         let outcome = RecordOutcome {
+            tenant: opened.tenant.id,
             lease_id: opened.lease_id,
             verdict,
             settlement,
@@ -194,7 +195,7 @@ impl Gateway {
             return reason;
         }
         let audited = self.audit_undecided(opened, &reason).await;
-        let released = self.store.release_attempt(opened.lease_id).await;
+        let released = self.store.release_attempt(opened.tenant.id, opened.lease_id).await;
         if let Ok(ReleaseResult::Abandoned) = released {
             tracing::warn!(challenge = %opened.challenge.id, "an attempt was given back too often and is spent");
         }

@@ -49,7 +49,7 @@ impl Gateway {
         };
         let checkpoint = self.store.checkpoint().await.map_err(store_fault)?;
         let proof = self.ledger.deletion_proof(&erased, checkpoint, self.clock.now_ms())?;
-        self.store.deletion_proved(erased.deletion_id, checkpoint).await.map_err(store_fault)?;
+        self.store.deletion_proved(&erased, checkpoint).await.map_err(store_fault)?;
         metrics::counter!("countersign_deletions_total").increment(1);
         Ok(proof)
     }

@@ -15,6 +15,7 @@ pub(crate) fn store_fault(error: StoreError) -> Reason {
         | StoreError::Misuse(_)
         | StoreError::Corrupt(_)
         | StoreError::Schema(_)
+        | StoreError::Settings(_)
         | StoreError::File { .. } => Reason::Internal,
     };
     tracing::error!(reason = reason.code(), cause = chain(&error), "the store gave no answer");

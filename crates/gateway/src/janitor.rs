@@ -94,7 +94,7 @@ async fn finish_deletions(store: &Store, emptied_ms: &mut i64) -> Result<(), Sto
     }
     let checkpoint = store.checkpoint().await?;
     for deletion in pending.iter().filter(nobodys) {
-        store.deletion_proved(deletion.deletion_id, checkpoint).await?;
+        store.deletion_proved(deletion, checkpoint).await?;
     }
     *emptied_ms = checkpoint.at_ms();
     Ok(())

@@ -1,9 +1,12 @@
 //! Attempts at a challenge and their order. Owns the history's reading and which attempt may come next. Must never know:
 //! strikes, references. Invariant: attempts follow one another without a gap, and none follows an ACCEPT.
 
-use crate::{ChallengeRow, OpenRefused, Store, StoreError, challenges, codes, codes::read_u32};
+use crate::{
+    ChallengeRow, OpenRefused, Store, StoreError, challenges, codes,
+    codes::read_u32,
+    conn::{Conn, Row, query},
+};
 use biometrics::{ChallengeId, Jti, TenantId, Verdict};
-use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 use uuid::Uuid;
 
 /// What an attempt is at.
@@ -35,7 +38,7 @@ pub struct AttemptRow {
 }
 
 impl AttemptRow {
-    fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+    fn read(row: &Row) -> Result<Self, StoreError> {
         let verdict: Option<&str> = row.try_get("verdict")?;
         let state = match (row.try_get("state")?, verdict) {
             ("OPEN", None) => AttemptState::Open,
@@ -47,7 +50,7 @@ impl AttemptRow {
         Ok(Self {
             n: read_u32(row.try_get("n")?)?,
             state,
-            jti: Jti::new(row.try_get::<Uuid, _>("jti")?),
+            jti: Jti::new(row.try_get::<Uuid>("jti")?),
             releases: read_u32(row.try_get("releases")?)?,
             opened_at_ms: row.try_get("opened_at_ms")?,
         })
@@ -55,13 +58,10 @@ impl AttemptRow {
 }
 
 /// The attempts of a challenge in their order.
-pub(crate) async fn history(
-    conn: &mut SqliteConnection,
-    challenge: ChallengeId,
-) -> Result<Vec<AttemptRow>, StoreError> {
+pub(crate) async fn history(conn: &mut Conn, challenge: ChallengeId) -> Result<Vec<AttemptRow>, StoreError> {
     let sql = "-- attempts.history
         SELECT n, state, verdict, jti, releases, opened_at_ms FROM attempts WHERE challenge = $1 ORDER BY n";
-    let rows = sqlx::query(sql).bind(challenge.uuid()).fetch_all(conn).await?;
+    let rows = query(sql).bind(challenge.uuid()).fetch_all(conn).await?;
     rows.iter().map(AttemptRow::read).collect()
 }
 
@@ -99,7 +99,7 @@ impl Store {
     /// # Errors
     /// `Unavailable`, `Corrupt`.
     pub async fn attempts(&self, tenant: TenantId, challenge: ChallengeId) -> Result<Vec<AttemptRow>, StoreError> {
-        let mut conn = self.read().await?;
+        let mut conn = self.read(tenant).await?;
         match challenges::load(&mut conn, tenant, challenge, 0).await? {
             Some(_) => history(&mut conn, challenge).await,
             None => Ok(Vec::new()),

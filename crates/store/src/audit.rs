@@ -5,12 +5,11 @@
 use crate::{
     Store, StoreError,
     codes::read_hash,
-    door::{Tx, now_ms},
+    conn::{Conn, Row, now_ms, query},
 };
 use biometrics::TenantId;
 use ring::digest::{Context, SHA256};
 use serde_json::Value;
-use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 use std::collections::BTreeMap;
 
 /// Largest canonical body in bytes: room for ids, codes and five gates, none for a sample.
@@ -73,7 +72,7 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
-    fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+    fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             seq: row.try_get("seq")?,
             kind: row.try_get("kind")?,
@@ -121,7 +120,7 @@ pub enum Chain {
 
 /// Appends one entry to the tenant's chain inside the caller's transaction.
 pub(crate) async fn append(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     tenant: TenantId,
     kind: &'static str,
     body: AuditBody,
@@ -133,7 +132,7 @@ pub(crate) async fn append(
     entry.hash = entry.digest(tenant);
     let sql = "-- audit.append
         INSERT INTO audit (tenant, seq, kind, at_ms, body, prev, hash) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    sqlx::query(sql)
+    query(sql)
         .bind(tenant.uuid())
         .bind(entry.seq)
         .bind(entry.kind)
@@ -147,10 +146,10 @@ pub(crate) async fn append(
     Ok(())
 }
 
-async fn tail(conn: &mut SqliteConnection, tenant: TenantId) -> Result<(i64, [u8; 32]), StoreError> {
+async fn tail(conn: &mut Conn, tenant: TenantId) -> Result<(i64, [u8; 32]), StoreError> {
     let sql = "-- audit.tail
         SELECT seq, hash FROM audit WHERE tenant = $1 ORDER BY seq DESC LIMIT 1";
-    let row = sqlx::query(sql).bind(tenant.uuid()).fetch_optional(conn).await.map_err(StoreError::AuditUnavailable)?;
+    let row = query(sql).bind(tenant.uuid()).fetch_optional(conn).await.map_err(StoreError::AuditUnavailable)?;
     row.map_or(Ok((0, [0; 32])), |row| Ok((row.try_get("seq")?, read_hash(row.try_get("hash")?)?)))
 }
 
@@ -160,9 +159,12 @@ impl Store {
     /// # Errors
     /// `AuditUnavailable`, or `Misuse` for a body over 8 KiB.
     pub async fn audit(&self, tenant: TenantId, kind: &'static str, body: AuditBody) -> Result<(), StoreError> {
-        let mut tx: Tx = self.write().await?;
-        append(&mut tx, tenant, kind, body).await?;
-        tx.commit().await.map_err(StoreError::AuditUnavailable)
+        let body = &body;
+        self.write("audit.append", tenant, |mut tx| async move {
+            append(&mut tx, tenant, kind, body.clone()).await?;
+            tx.commit().await.map_err(StoreError::AuditUnavailable)
+        })
+        .await
     }
 
     /// The tenant's entries after position `after`, oldest first, at most `limit`.
@@ -173,9 +175,8 @@ impl Store {
         let sql = "-- audit.list
             SELECT seq, kind, at_ms, body, prev, hash FROM audit
             WHERE tenant = $1 AND seq > $2 ORDER BY seq LIMIT $3";
-        let mut conn = self.read().await?;
-        let rows =
-            sqlx::query(sql).bind(tenant.uuid()).bind(after).bind(i64::from(limit)).fetch_all(&mut *conn).await?;
+        let mut conn = self.read(tenant).await?;
+        let rows = query(sql).bind(tenant.uuid()).bind(after).bind(limit).fetch_all(&mut conn).await?;
         rows.iter().map(AuditEntry::read).collect()
     }
 
@@ -185,10 +186,10 @@ impl Store {
     /// `Unavailable`.
     pub async fn audit_count(&self, tenant: TenantId, kind: &str) -> Result<u64, StoreError> {
         let sql = "-- audit.count
-            SELECT count(*) FROM audit WHERE tenant = $1 AND kind = $2";
-        let count: i64 =
-            sqlx::query_scalar(sql).bind(tenant.uuid()).bind(kind).fetch_one(&mut *self.read().await?).await?;
-        u64::try_from(count).map_err(|_| StoreError::Corrupt("count"))
+            SELECT count(*) AS entries FROM audit WHERE tenant = $1 AND kind = $2";
+        let mut conn = self.read(tenant).await?;
+        let row = query(sql).bind(tenant.uuid()).bind(kind).fetch_one(&mut conn).await?;
+        u64::try_from(row.try_get::<i64>("entries")?).map_err(|_| StoreError::Corrupt("count"))
     }
 
     /// Walks the tenant's chain from its beginning.

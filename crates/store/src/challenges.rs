@@ -5,10 +5,10 @@
 use crate::{
     AuditBody, Store, StoreError, audit,
     codes::{self, read_hash, read_u32},
-    door::now_ms,
+    conn::{Conn, Row, now_ms, query},
+    tx::Tx,
 };
 use biometrics::{CaptureMode, ChallengeId, Purpose, TenantId, UserId};
-use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 use std::fmt;
 use uuid::Uuid;
 
@@ -113,14 +113,14 @@ pub enum CreateResult {
 }
 
 impl ChallengeRow {
-    fn read(row: &SqliteRow, now: i64) -> Result<Self, StoreError> {
+    fn read(row: &Row, now: i64) -> Result<Self, StoreError> {
         let expires_at_ms = row.try_get("expires_at_ms")?;
         Ok(Self {
-            id: ChallengeId::new(row.try_get::<Uuid, _>("id")?),
-            tenant: TenantId::new(row.try_get::<Uuid, _>("tenant")?),
+            id: ChallengeId::new(row.try_get::<Uuid>("id")?),
+            tenant: TenantId::new(row.try_get::<Uuid>("tenant")?),
             user: codes::read_user(row.try_get("user_id")?)?,
             purpose: codes::read_purpose(row.try_get("purpose")?)?,
-            replace: row.try_get("replace_reference")?,
+            replace: row.flag("replace_reference")?,
             action_json: row.try_get("action")?,
             action_sha256: read_hash(row.try_get("action_sha256")?)?,
             rp_nonce: row.try_get("rp_nonce")?,
@@ -155,7 +155,7 @@ impl ChallengeRow {
 
 /// The tenant's challenge, by the caller's connection; `now` judges `expired`.
 pub(crate) async fn load(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     tenant: TenantId,
     id: ChallengeId,
     now: i64,
@@ -164,41 +164,36 @@ pub(crate) async fn load(
         SELECT id, tenant, user_id, purpose, replace_reference, action, action_sha256, rp_nonce, mode, max_attempts,
                display_sha256, created_at_ms, expires_at_ms
         FROM challenges WHERE tenant = $1 AND id = $2";
-    let row = sqlx::query(sql).bind(tenant.uuid()).bind(id.uuid()).fetch_optional(conn).await?;
+    let row = query(sql).bind(tenant.uuid()).bind(id.uuid()).fetch_optional(conn).await?;
     row.map(|row| ChallengeRow::read(&row, now)).transpose()
 }
 
 /// What an earlier request with the same key makes of this one; nothing for a fresh key.
 async fn replay(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     tenant: TenantId,
     asked: &Idempotency,
     now: i64,
 ) -> Result<Option<CreateResult>, StoreError> {
     let sql = "-- challenges.replay
         SELECT id, request_sha256 FROM challenges WHERE tenant = $1 AND idempotency_key = $2";
-    let row = sqlx::query(sql).bind(tenant.uuid()).bind(&asked.key).fetch_optional(&mut *conn).await?;
+    let row = query(sql).bind(tenant.uuid()).bind(&asked.key).fetch_optional(conn).await?;
     let Some(row) = row else { return Ok(None) };
     if read_hash(row.try_get("request_sha256")?)? != asked.request_sha256 {
         return Ok(Some(CreateResult::IdempotencyConflict));
     }
-    let id = ChallengeId::new(row.try_get::<Uuid, _>("id")?);
+    let id = ChallengeId::new(row.try_get::<Uuid>("id")?);
     let stored = load(conn, tenant, id, now).await?.ok_or(StoreError::Corrupt("challenges"))?;
     Ok(Some(CreateResult::Replayed(Box::new(stored))))
 }
 
 /// Seconds until the user may ask again, where the cap is reached.
-async fn over_cap(
-    conn: &mut SqliteConnection,
-    new: &NewChallenge,
-    now: i64,
-    cap: u32,
-) -> Result<Option<u32>, StoreError> {
+async fn over_cap(conn: &mut Conn, new: &NewChallenge, now: i64, cap: u32) -> Result<Option<u32>, StoreError> {
     let sql = "-- challenges.open_of_user
         SELECT count(*) AS open, min(expires_at_ms) AS soonest FROM challenges c
         WHERE tenant = $1 AND user_id = $2 AND expires_at_ms > $3
           AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.challenge = c.id AND a.verdict = 'ACCEPT')";
-    let row = sqlx::query(sql).bind(new.tenant.uuid()).bind(new.user.as_str()).bind(now).fetch_one(conn).await?;
+    let row = query(sql).bind(new.tenant.uuid()).bind(new.user.as_str()).bind(now).fetch_one(conn).await?;
     let open: i64 = row.try_get("open")?;
     let soonest: Option<i64> = row.try_get("soonest")?;
     Ok((open >= i64::from(cap)).then(|| seconds_until(soonest.unwrap_or(now), now)))
@@ -209,18 +204,14 @@ pub(crate) fn seconds_until(at: i64, now: i64) -> u32 {
     u32::try_from(((at - now).max(1) + 999) / 1000).unwrap_or(u32::MAX)
 }
 
-async fn insert(
-    conn: &mut SqliteConnection,
-    row: &ChallengeRow,
-    idempotency: Option<Idempotency>,
-) -> Result<(), StoreError> {
+async fn insert(conn: &mut Conn, row: &ChallengeRow, idempotency: Option<&Idempotency>) -> Result<(), StoreError> {
     let sql = "-- challenges.create
         INSERT INTO challenges (id, tenant, user_id, purpose, replace_reference, action, action_sha256, rp_nonce, mode,
                                 max_attempts, display_sha256, created_at_ms, expires_at_ms, idempotency_key,
                                 request_sha256)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
-    let (key, request) = idempotency.map(|i| (i.key, i.request_sha256.to_vec())).unzip();
-    sqlx::query(sql)
+    let (key, request) = idempotency.map(|i| (i.key.as_str(), i.request_sha256.as_slice())).unzip();
+    query(sql)
         .bind(row.id.uuid())
         .bind(row.tenant.uuid())
         .bind(row.user.as_str())
@@ -230,7 +221,7 @@ async fn insert(
         .bind(row.action_sha256.as_slice())
         .bind(&row.rp_nonce)
         .bind(codes::mode(row.mode))
-        .bind(i64::from(row.max_attempts))
+        .bind(row.max_attempts)
         .bind(row.display_sha256.as_slice())
         .bind(row.created_at_ms)
         .bind(row.expires_at_ms)
@@ -241,32 +232,36 @@ async fn insert(
     Ok(())
 }
 
+async fn create(mut tx: Tx, new: &NewChallenge, cap: u32) -> Result<CreateResult, StoreError> {
+    let now = now_ms(&mut tx).await?;
+    if let Some(asked) = &new.idempotency
+        && let Some(earlier) = replay(&mut tx, new.tenant, asked, now).await?
+    {
+        return Ok(earlier);
+    }
+    if let Some(retry_s) = over_cap(&mut tx, new, now, cap).await? {
+        return Ok(CreateResult::TooMany { retry_s });
+    }
+    let row = ChallengeRow::of(new, now);
+    insert(&mut tx, &row, new.idempotency.as_ref()).await?;
+    let body = AuditBody::default()
+        .with("challenge", row.id.to_string())
+        .with("user_id", row.user.as_str())
+        .with("purpose", codes::purpose(row.purpose))
+        .with("replace", row.replace);
+    audit::append(&mut tx, row.tenant, "challenge.created", body).await?;
+    tx.commit().await?;
+    Ok(CreateResult::Created(Box::new(row)))
+}
+
 impl Store {
     /// Makes a challenge, audited as `challenge.created`. The same idempotency key and request again give the same row.
     ///
     /// # Errors
     /// `Unavailable` (also for an unknown tenant), `AuditUnavailable`.
     pub async fn create_challenge(&self, new: NewChallenge) -> Result<CreateResult, StoreError> {
-        let mut tx = self.write().await?;
-        let now = now_ms(&mut tx).await?;
-        if let Some(asked) = &new.idempotency
-            && let Some(earlier) = replay(&mut tx, new.tenant, asked, now).await?
-        {
-            return Ok(earlier);
-        }
-        if let Some(retry_s) = over_cap(&mut tx, &new, now, self.limits.open_challenges_per_user).await? {
-            return Ok(CreateResult::TooMany { retry_s });
-        }
-        let row = ChallengeRow::of(&new, now);
-        insert(&mut tx, &row, new.idempotency).await?;
-        let body = AuditBody::default()
-            .with("challenge", row.id.to_string())
-            .with("user_id", row.user.as_str())
-            .with("purpose", codes::purpose(row.purpose))
-            .with("replace", row.replace);
-        audit::append(&mut tx, row.tenant, "challenge.created", body).await?;
-        tx.commit().await?;
-        Ok(CreateResult::Created(Box::new(row)))
+        let (new, cap) = (&new, self.limits.open_challenges_per_user);
+        self.write("challenges.create", new.tenant, |tx| create(tx, new, cap)).await
     }
 
     /// The tenant's challenge; nothing for an unknown one and for another tenant's alike.
@@ -274,7 +269,7 @@ impl Store {
     /// # Errors
     /// `Unavailable`, `Corrupt`.
     pub async fn challenge(&self, tenant: TenantId, id: ChallengeId) -> Result<Option<ChallengeRow>, StoreError> {
-        let mut conn = self.read().await?;
+        let mut conn = self.read(tenant).await?;
         let now = now_ms(&mut conn).await?;
         load(&mut conn, tenant, id, now).await
     }

@@ -1,18 +1,28 @@
-//! Empties the write-ahead log, so that erased bytes are nowhere. Owns the checkpoint and its proof. Must never know:
-//! what was erased. Invariant: a `Checkpoint` exists only after SQLite said that the log was written back and cut to
-//! nothing; `secure_delete` has zeroed the pages that it was written back to.
+//! Empties what holds erased bytes beside the tables, as far as the engine can. Owns the checkpoint and its proof. Must never
+//! know: what was erased.
+//!
+//! Invariant on SQLite: a `Checkpoint` exists only after SQLite said that the write-ahead log was written back and cut to
+//! nothing; `secure_delete` has zeroed the pages that it was written back to. On Postgres there is nothing to wait for that a
+//! server could promise: an erased row is a dead tuple until vacuum, and its bytes stay in the log and in replicas until those
+//! are recycled. There a `Checkpoint` says that the deletion is committed; what remains is sealed under a DEK whose only copy
+//! is wrapped by the tenant's KEK, and cannot be opened once that KEK version is destroyed.
 
-use crate::{Store, StoreError, door::now_ms, failpoint};
-use sqlx::Row as _;
+use crate::{
+    Store, StoreError,
+    conn::{now_ms, query},
+    door::Engine,
+    failpoint,
+    sqlite::SqliteFile,
+};
 
-/// Proof that everything erased before `at_ms` is gone from the live files.
+/// What a deletion proof may say about the bytes that were erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checkpoint {
     at_ms: i64,
 }
 
 impl Checkpoint {
-    /// Database time just before the checkpoint began.
+    /// Everything erased by this database time is covered.
     #[must_use]
     pub const fn at_ms(self) -> i64 {
         self.at_ms
@@ -25,26 +35,32 @@ impl Checkpoint {
 }
 
 impl Store {
-    /// Writes the log back and cuts it to nothing. Keeps this process's writers out meanwhile, at most
-    /// `checkpoint_wait`.
+    /// SQLite: writes the log back and cuts it to nothing, keeping this process's writers out meanwhile, at most
+    /// `checkpoint_wait`. Postgres: the database's time, see above.
     ///
     /// # Errors
     /// `CheckpointBlocked` when a reader or another process holds the log; `Unavailable`.
     pub async fn checkpoint(&self) -> Result<Checkpoint, StoreError> {
-        let turn = self.writer_turn().await?;
-        let mut conn = self.checkpointer().await?;
-        let at_ms = now_ms(&mut conn).await?;
-        let sql = "-- checkpoint.truncate
-            PRAGMA wal_checkpoint(TRUNCATE)";
-        let row = sqlx::query(sql).fetch_one(&mut *conn).await.map_err(blocked)?;
-        let (busy, left): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-        drop(turn);
-        if busy != 0 || left != 0 {
-            return Err(StoreError::CheckpointBlocked);
-        }
+        let at_ms = match &self.engine {
+            Engine::Sqlite(file) => truncate(file).await?,
+            Engine::Postgres(_) => self.now_ms().await?,
+        };
         failpoint("erase.after_checkpoint");
         Ok(Checkpoint { at_ms })
     }
+}
+
+/// Answers the time just before it began.
+async fn truncate(file: &SqliteFile) -> Result<i64, StoreError> {
+    let turn = file.writer_turn().await?;
+    let mut conn = file.checkpointer().await?;
+    let at_ms = now_ms(&mut conn).await?;
+    let sql = "-- checkpoint.truncate
+        PRAGMA wal_checkpoint(TRUNCATE)";
+    let row = query(sql).fetch_one(&mut conn).await.map_err(blocked)?;
+    let (busy, left): (i64, i64) = (row.try_get("busy")?, row.try_get("log")?);
+    drop(turn);
+    if busy == 0 && left == 0 { Ok(at_ms) } else { Err(StoreError::CheckpointBlocked) }
 }
 
 /// A lock that somebody else holds is no failure of the database.

@@ -5,14 +5,15 @@
 use crate::{
     AuditBody, Checkpoint, SealedRow, Store, StoreError, audit,
     codes::{self, read_hash, read_u32},
-    door::{make_id, now_ms},
+    conn::{Conn, Row, now_ms, query},
+    door::make_id,
     failpoint,
     leases::{self, Abandon},
     receipts, references,
     strikes::{self, Of},
+    tx::Tx,
 };
 use biometrics::{ReferenceId, TenantId, UserId};
-use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 use uuid::Uuid;
 
 /// A reference that is gone, as its deletion proof tells of it.
@@ -59,12 +60,12 @@ pub(crate) struct Erase<'a> {
 }
 
 impl Erased {
-    fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+    fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             deletion_id: row.try_get("id")?,
-            tenant: TenantId::new(row.try_get::<Uuid, _>("tenant")?),
+            tenant: TenantId::new(row.try_get::<Uuid>("tenant")?),
             user: codes::read_user(row.try_get("user_id")?)?,
-            reference_id: ReferenceId::new(row.try_get::<Uuid, _>("reference")?),
+            reference_id: ReferenceId::new(row.try_get::<Uuid>("reference")?),
             epoch: read_u32(row.try_get("epoch")?)?,
             commitment: read_hash(row.try_get("commitment")?)?,
             cause: row.try_get("cause")?,
@@ -82,28 +83,24 @@ impl Erased {
 }
 
 /// Overwrites both secrets with zeros of the same length, so that the page holds zeros even where SQLite keeps the cell.
-async fn overwrite_and_delete(conn: &mut SqliteConnection, row: &SealedRow) -> Result<(), StoreError> {
+async fn overwrite_and_delete(conn: &mut Conn, row: &SealedRow) -> Result<(), StoreError> {
     let sql = "-- erasure.overwrite
         UPDATE sealed_references SET wrapped_dek = $2, ciphertext = $3 WHERE id = $1";
-    let overwritten = sqlx::query(sql)
+    let overwritten = query(sql)
         .bind(row.id.uuid())
         .bind(vec![0u8; row.wrapped_dek.len()])
         .bind(vec![0u8; row.ciphertext.len()])
-        .execute(&mut *conn)
+        .execute(conn)
         .await?;
     let sql = "-- erasure.delete
         DELETE FROM sealed_references WHERE id = $1";
-    let deleted = sqlx::query(sql).bind(row.id.uuid()).execute(conn).await?;
-    let both = overwritten.rows_affected() == 1 && deleted.rows_affected() == 1;
+    let deleted = query(sql).bind(row.id.uuid()).execute(conn).await?;
+    let both = overwritten == 1 && deleted == 1;
     if both { Ok(()) } else { Err(StoreError::Corrupt("sealed_references")) }
 }
 
 /// Erases one reference inside the caller's transaction; the caller writes the audit entry that tells why.
-pub(crate) async fn erase_row(
-    conn: &mut SqliteConnection,
-    erase: Erase<'_>,
-    row: &SealedRow,
-) -> Result<Erased, StoreError> {
+pub(crate) async fn erase_row(conn: &mut Conn, erase: Erase<'_>, row: &SealedRow) -> Result<Erased, StoreError> {
     overwrite_and_delete(conn, row).await?;
     for lease in leases::open_of_user(conn, Of { tenant: erase.tenant, user: erase.user }, None).await? {
         lease.abandon(conn, Abandon::ReferenceGone).await?;
@@ -125,16 +122,16 @@ pub(crate) async fn erase_row(
     Ok(erased)
 }
 
-async fn record(conn: &mut SqliteConnection, erased: &Erased) -> Result<(), StoreError> {
+async fn record(conn: &mut Conn, erased: &Erased) -> Result<(), StoreError> {
     let sql = "-- erasure.record
         INSERT INTO deletions (id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    sqlx::query(sql)
+    query(sql)
         .bind(erased.deletion_id)
         .bind(erased.tenant.uuid())
         .bind(erased.user.as_str())
         .bind(erased.reference_id.uuid())
-        .bind(i64::from(erased.epoch))
+        .bind(erased.epoch)
         .bind(erased.commitment.as_slice())
         .bind(&erased.cause)
         .bind(erased.deleted_at_ms)
@@ -144,13 +141,13 @@ async fn record(conn: &mut SqliteConnection, erased: &Erased) -> Result<(), Stor
 }
 
 /// The user's newest deletion that the user asked for, whose proof was never given or not longer than a day ago.
-async fn earlier(conn: &mut SqliteConnection, of: Of<'_>, now: i64) -> Result<EraseResult, StoreError> {
+async fn earlier(conn: &mut Conn, of: Of<'_>, now: i64) -> Result<EraseResult, StoreError> {
     let sql = "-- erasure.earlier
         SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, proved_at_ms FROM deletions
         WHERE tenant = $1 AND user_id = $2 AND cause <> 'replaced' AND (proved_at_ms IS NULL OR proved_at_ms > $3)
         ORDER BY deleted_at_ms DESC LIMIT 1";
     let since = now - PROOF_REPEATED_MS;
-    let row = sqlx::query(sql).bind(of.tenant.uuid()).bind(of.user.as_str()).bind(since).fetch_optional(conn).await?;
+    let row = query(sql).bind(of.tenant.uuid()).bind(of.user.as_str()).bind(since).fetch_optional(conn).await?;
     let Some(row) = row else { return Ok(EraseResult::NoReference) };
     let (erased, proved_at_ms): (_, Option<i64>) = (Erased::read(&row)?, row.try_get("proved_at_ms")?);
     let checkpoint = Checkpoint::of_proved(erased.deleted_at_ms);
@@ -168,42 +165,27 @@ impl Store {
         if cause == "replaced" {
             return Err(StoreError::Misuse("the cause `replaced` is the store's own"));
         }
-        let mut tx = self.write().await?;
-        let now = now_ms(&mut tx).await?;
-        let Some(row) = references::load(&mut tx, tenant, user).await? else {
-            return earlier(&mut tx, Of { tenant, user }, now).await;
-        };
-        let erased = erase_row(&mut tx, Erase { tenant, user, cause, now }, &row).await?;
-        strikes::forget(&mut tx, Of { tenant, user }).await?;
-        failpoint("erase.before_commit");
-        tx.commit().await?;
-        failpoint("erase.after_commit");
-        Ok(EraseResult::Erased(erased))
+        self.write("erasure.erase", tenant, |mut tx| async move {
+            let now = now_ms(&mut tx).await?;
+            let Some(row) = references::load(&mut tx, tenant, user).await? else {
+                return earlier(&mut tx, Of { tenant, user }, now).await;
+            };
+            let erased = erase_row(&mut tx, Erase { tenant, user, cause, now }, &row).await?;
+            strikes::forget(&mut tx, Of { tenant, user }).await?;
+            failpoint("erase.before_commit");
+            tx.commit().await?;
+            failpoint("erase.after_commit");
+            Ok(EraseResult::Erased(erased))
+        })
+        .await
     }
 
     /// Notes that the proof is given, audited as `deletion.proved`. False: it was given before.
     ///
     /// # Errors
     /// `Misuse` for a checkpoint older than the deletion or an unknown deletion; `Unavailable`, `AuditUnavailable`.
-    pub async fn deletion_proved(&self, deletion_id: Uuid, checkpoint: Checkpoint) -> Result<bool, StoreError> {
-        let mut tx = self.write().await?;
-        let sql = "-- erasure.load
-            SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms FROM deletions WHERE id = $1";
-        let row = sqlx::query(sql).bind(deletion_id).fetch_optional(&mut *tx).await?;
-        let erased = Erased::read(&row.ok_or(StoreError::Misuse("no such deletion"))?)?;
-        if erased.deleted_at_ms > checkpoint.at_ms() {
-            return Err(StoreError::Misuse("the checkpoint is older than the deletion"));
-        }
-        let now = now_ms(&mut tx).await?;
-        let sql = "-- erasure.proved
-            UPDATE deletions SET proved_at_ms = $2 WHERE id = $1 AND proved_at_ms IS NULL";
-        if sqlx::query(sql).bind(deletion_id).bind(now).execute(&mut *tx).await?.rows_affected() == 0 {
-            return Ok(false);
-        }
-        audit::append(&mut tx, erased.tenant, "deletion.proved", erased.body(AuditBody::default())).await?;
-        tx.commit().await?;
-        failpoint("erase.after_proved");
-        Ok(true)
+    pub async fn deletion_proved(&self, erased: &Erased, checkpoint: Checkpoint) -> Result<bool, StoreError> {
+        self.write("erasure.prove", erased.tenant, |tx| prove(tx, erased, checkpoint)).await
     }
 
     /// Deletions without a proof, newest first, at most `limit`. A janitor checkpoints for them; those `replaced` it may
@@ -215,7 +197,29 @@ impl Store {
         let sql = "-- erasure.pending
             SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms FROM deletions
             WHERE proved_at_ms IS NULL ORDER BY deleted_at_ms DESC, id LIMIT $1";
-        let rows = sqlx::query(sql).bind(i64::from(limit)).fetch_all(&mut *self.read().await?).await?;
+        let rows = query(sql).bind(limit).fetch_all(&mut self.read_all_tenants().await?).await?;
         rows.iter().map(Erased::read).collect()
     }
+}
+
+async fn prove(mut tx: Tx, erased: &Erased, checkpoint: Checkpoint) -> Result<bool, StoreError> {
+    let sql = "-- erasure.load
+        SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms FROM deletions
+        WHERE tenant = $1 AND id = $2";
+    let (tenant, id) = (erased.tenant.uuid(), erased.deletion_id);
+    let row = query(sql).bind(tenant).bind(id).fetch_optional(&mut tx).await?;
+    let erased = Erased::read(&row.ok_or(StoreError::Misuse("no such deletion"))?)?;
+    if erased.deleted_at_ms > checkpoint.at_ms() {
+        return Err(StoreError::Misuse("the checkpoint is older than the deletion"));
+    }
+    let now = now_ms(&mut tx).await?;
+    let sql = "-- erasure.proved
+        UPDATE deletions SET proved_at_ms = $3 WHERE tenant = $1 AND id = $2 AND proved_at_ms IS NULL";
+    if query(sql).bind(tenant).bind(id).bind(now).execute(&mut tx).await? == 0 {
+        return Ok(false);
+    }
+    audit::append(&mut tx, erased.tenant, "deletion.proved", erased.body(AuditBody::default())).await?;
+    tx.commit().await?;
+    failpoint("erase.after_proved");
+    Ok(true)
 }

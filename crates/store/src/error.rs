@@ -23,11 +23,14 @@ pub enum StoreError {
     /// A stored row does not read back as what it must be; names the table or column.
     #[error("stored {0} is not readable")]
     Corrupt(&'static str),
-    /// The file's schema is newer than this program, was edited, or a migration failed.
+    /// The schema is newer than this program, older where nobody may change it, or was edited; or a migration failed.
     #[error("the schema does not fit this program")]
     Schema(#[source] sqlx::migrate::MigrateError),
-    /// The database file could not be made private to this user.
-    #[error("the database file {} could not be made", path.display())]
+    /// Settings that do not keep what they must; says what is wrong.
+    #[error("the store's settings do not hold: {0}")]
+    Settings(&'static str),
+    /// A file of the store could not be made private to this user, or not read.
+    #[error("{} does not serve the store", path.display())]
     File {
         /// The file.
         path: std::path::PathBuf,
@@ -45,6 +48,15 @@ impl From<sqlx::Error> for StoreError {
             other => Self::Unavailable(other),
         }
     }
+}
+
+/// Whether the database aborted a transaction for the sake of another (SQLSTATE 40001, 40P01): nothing of it was written, and
+/// tried again it may well succeed.
+pub(crate) fn is_conflict(error: &StoreError) -> bool {
+    const CONFLICTS: [&str; 2] = ["40001", "40P01"];
+    let (StoreError::Unavailable(source) | StoreError::AuditUnavailable(source)) = error else { return false };
+    let code = source.as_database_error().and_then(|e| e.code());
+    code.is_some_and(|code| CONFLICTS.contains(&&*code))
 }
 
 /// Whether a unique constraint judged against the statement.

@@ -2,9 +2,12 @@
 //! know: a frame, the key of its hash. Invariant: within a tenant's window a frame belongs to the one attempt that showed it
 //! first, and never to two.
 
-use crate::{StoreError, tenants::Tenant};
+use crate::{
+    StoreError,
+    conn::{Conn, query},
+    tenants::Tenant,
+};
 use biometrics::ChallengeId;
-use sqlx::SqliteConnection;
 use std::fmt;
 
 /// A frame's bytes under a keyed hash, cut to 16 bytes. Never printed: who holds a picture and the key could tell whether it
@@ -29,11 +32,7 @@ pub(crate) struct Shown<'a> {
 /// Remembers the frames of an attempt for the policy's window and answers the positions of those that another attempt showed
 /// within its own. A frame that was forgotten is new; one that this attempt has shown before, twice in one capture or again
 /// after its lease was given back, is its own. Nothing is remembered, and nothing found, under a window of 0.
-pub(crate) async fn show(
-    conn: &mut SqliteConnection,
-    shown: Shown<'_>,
-    frames: &[FrameHash],
-) -> Result<Vec<u32>, StoreError> {
+pub(crate) async fn show(conn: &mut Conn, shown: Shown<'_>, frames: &[FrameHash]) -> Result<Vec<u32>, StoreError> {
     let window_ms = i64::from(shown.tenant.policy.frame_memory_seconds) * 1000;
     let mut replayed = Vec::new();
     if window_ms == 0 {
@@ -46,16 +45,16 @@ pub(crate) async fn show(
         WHERE seen_frames.expires_at_ms <= $6
            OR (seen_frames.challenge = excluded.challenge AND seen_frames.n = excluded.n)";
     for (position, hash) in (0..).zip(frames) {
-        let written = sqlx::query(sql)
+        let written = query(sql)
             .bind(shown.tenant.id.uuid())
             .bind(&hash.0[..])
             .bind(shown.challenge.uuid())
-            .bind(i64::from(shown.n))
+            .bind(shown.n)
             .bind(shown.now + window_ms)
             .bind(shown.now)
-            .execute(&mut *conn)
+            .execute(conn)
             .await?;
-        if written.rows_affected() == 0 {
+        if written == 0 {
             replayed.push(position);
         }
     }

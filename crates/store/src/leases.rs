@@ -4,12 +4,12 @@
 use crate::{
     AuditBody, Store, StoreError, audit,
     codes::{self, read_u32},
-    door::now_ms,
+    conn::{Conn, Row, now_ms, query},
     receipts,
     strikes::{self, Of},
+    tx::Tx,
 };
 use biometrics::{ChallengeId, Jti, TenantId, UserId};
-use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 use uuid::Uuid;
 
 /// How often one attempt may be given back; the next time it counts as abandoned.
@@ -62,13 +62,13 @@ pub(crate) struct OpenLease {
 }
 
 impl OpenLease {
-    pub(crate) fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
-            challenge: ChallengeId::new(row.try_get::<Uuid, _>("challenge")?),
+            challenge: ChallengeId::new(row.try_get::<Uuid>("challenge")?),
             n: read_u32(row.try_get("n")?)?,
-            tenant: TenantId::new(row.try_get::<Uuid, _>("tenant")?),
+            tenant: TenantId::new(row.try_get::<Uuid>("tenant")?),
             user: codes::read_user(row.try_get("user_id")?)?,
-            jti: Jti::new(row.try_get::<Uuid, _>("jti")?),
+            jti: Jti::new(row.try_get::<Uuid>("jti")?),
             releases: read_u32(row.try_get("releases")?)?,
             strike_lock_ms: row.try_get("strike_lock_ms")?,
         })
@@ -86,29 +86,29 @@ impl OpenLease {
             .with("jti", self.jti.to_string())
     }
 
-    async fn close(&self, conn: &mut SqliteConnection, state: &'static str, charged: bool) -> Result<(), StoreError> {
+    async fn close(&self, conn: &mut Conn, state: &'static str, charged: bool) -> Result<(), StoreError> {
         let now = now_ms(conn).await?;
         let sql = "-- leases.close
             UPDATE attempts SET state = $3, closed_at_ms = $4, charged = $5,
                                 releases = releases + CASE WHEN $3 = 'RELEASED' THEN 1 ELSE 0 END
             WHERE challenge = $1 AND n = $2 AND state = 'OPEN'";
-        let changed = sqlx::query(sql)
+        let changed = query(sql)
             .bind(self.challenge.uuid())
-            .bind(i64::from(self.n))
+            .bind(self.n)
             .bind(state)
             .bind(now)
             .bind(charged)
-            .execute(&mut *conn)
+            .execute(conn)
             .await?;
-        if changed.rows_affected() != 1 {
+        if changed != 1 {
             return Err(StoreError::Corrupt("attempts"));
         }
-        receipts::invalidate(&mut *conn, self.jti).await?;
+        receipts::invalidate(conn, self.jti).await?;
         if charged { Ok(()) } else { strikes::refund(conn, self.of(), self.strike_lock_ms).await }
     }
 
     /// Spends the attempt without an outcome, audited as `attempt.abandoned`.
-    pub(crate) async fn abandon(&self, conn: &mut SqliteConnection, why: Abandon) -> Result<(), StoreError> {
+    pub(crate) async fn abandon(&self, conn: &mut Conn, why: Abandon) -> Result<(), StoreError> {
         self.close(conn, "ABANDONED", why == Abandon::Expired).await?;
         let body = self.body(AuditBody::default()).with("reason", why.word());
         audit::append(conn, self.tenant, "attempt.abandoned", body).await
@@ -117,7 +117,7 @@ impl OpenLease {
 
 /// The user's open leases: those that ended by `ended_by`, or all of them.
 pub(crate) async fn open_of_user(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     of: Of<'_>,
     ended_by: Option<i64>,
 ) -> Result<Vec<OpenLease>, StoreError> {
@@ -125,17 +125,30 @@ pub(crate) async fn open_of_user(
         SELECT challenge, n, tenant, user_id, jti, releases, strike_lock_ms FROM attempts
         WHERE tenant = $1 AND user_id = $2 AND state = 'OPEN' AND ($3 IS NULL OR lease_until_ms <= $3)
         ORDER BY challenge, n";
-    let rows = sqlx::query(sql).bind(of.tenant.uuid()).bind(of.user.as_str()).bind(ended_by).fetch_all(conn).await?;
+    let rows = query(sql).bind(of.tenant.uuid()).bind(of.user.as_str()).bind(ended_by).fetch_all(conn).await?;
     rows.iter().map(OpenLease::read).collect()
 }
 
-/// Open leases of anybody that ended by `now`, at most `limit`.
-pub(crate) async fn expired(conn: &mut SqliteConnection, now: i64, limit: u32) -> Result<Vec<OpenLease>, StoreError> {
+/// The tenant's open leases that ended by `now`, at most `limit`.
+pub(crate) async fn expired(
+    conn: &mut Conn,
+    tenant: TenantId,
+    now: i64,
+    limit: u32,
+) -> Result<Vec<OpenLease>, StoreError> {
     let sql = "-- leases.expired
         SELECT challenge, n, tenant, user_id, jti, releases, strike_lock_ms FROM attempts
-        WHERE state = 'OPEN' AND lease_until_ms <= $1 ORDER BY lease_until_ms LIMIT $2";
-    let rows = sqlx::query(sql).bind(now).bind(i64::from(limit)).fetch_all(conn).await?;
+        WHERE tenant = $1 AND state = 'OPEN' AND lease_until_ms <= $2 ORDER BY lease_until_ms LIMIT $3";
+    let rows = query(sql).bind(tenant.uuid()).bind(now).bind(limit).fetch_all(conn).await?;
     rows.iter().map(OpenLease::read).collect()
+}
+
+/// Tenants of which open leases ended by `now`.
+pub(crate) async fn tenants_with_expired(conn: &mut Conn, now: i64) -> Result<Vec<TenantId>, StoreError> {
+    let sql = "-- leases.tenants_with_expired
+        SELECT DISTINCT tenant FROM attempts WHERE state = 'OPEN' AND lease_until_ms <= $1";
+    let rows = query(sql).bind(now).fetch_all(conn).await?;
+    rows.iter().map(|row| Ok(TenantId::new(row.try_get("tenant")?))).collect()
 }
 
 impl Store {
@@ -144,24 +157,27 @@ impl Store {
     ///
     /// # Errors
     /// `Unavailable`, `AuditUnavailable`.
-    pub async fn release_attempt(&self, lease_id: Uuid) -> Result<ReleaseResult, StoreError> {
-        let mut tx = self.write().await?;
-        let sql = "-- leases.open_by_id
-            SELECT challenge, n, tenant, user_id, jti, releases, strike_lock_ms FROM attempts
-            WHERE lease_id = $1 AND state = 'OPEN'";
-        let Some(row) = sqlx::query(sql).bind(lease_id).fetch_optional(&mut *tx).await? else {
-            return Ok(ReleaseResult::LeaseLost);
-        };
-        let lease = OpenLease::read(&row)?;
-        let result = if lease.releases >= MAX_RELEASES {
-            lease.abandon(&mut tx, Abandon::ReleasedTooOften).await?;
-            ReleaseResult::Abandoned
-        } else {
-            lease.close(&mut tx, "RELEASED", false).await?;
-            audit::append(&mut tx, lease.tenant, "attempt.released", lease.body(AuditBody::default())).await?;
-            ReleaseResult::Released
-        };
-        tx.commit().await?;
-        Ok(result)
+    pub async fn release_attempt(&self, tenant: TenantId, lease_id: Uuid) -> Result<ReleaseResult, StoreError> {
+        self.write("leases.release", tenant, |tx| release(tx, tenant, lease_id)).await
     }
+}
+
+async fn release(mut tx: Tx, tenant: TenantId, lease_id: Uuid) -> Result<ReleaseResult, StoreError> {
+    let sql = "-- leases.open_by_id
+        SELECT challenge, n, tenant, user_id, jti, releases, strike_lock_ms FROM attempts
+        WHERE tenant = $1 AND lease_id = $2 AND state = 'OPEN'";
+    let Some(row) = query(sql).bind(tenant.uuid()).bind(lease_id).fetch_optional(&mut tx).await? else {
+        return Ok(ReleaseResult::LeaseLost);
+    };
+    let lease = OpenLease::read(&row)?;
+    let result = if lease.releases >= MAX_RELEASES {
+        lease.abandon(&mut tx, Abandon::ReleasedTooOften).await?;
+        ReleaseResult::Abandoned
+    } else {
+        lease.close(&mut tx, "RELEASED", false).await?;
+        audit::append(&mut tx, lease.tenant, "attempt.released", lease.body(AuditBody::default())).await?;
+        ReleaseResult::Released
+    };
+    tx.commit().await?;
+    Ok(result)
 }

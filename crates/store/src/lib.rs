@@ -5,12 +5,14 @@
 //! scores, receipts. Invariant: no outcome is visible without its audit entry, and what may happen once is judged by a
 //! unique constraint and the database's own clock, never by a cache or the caller's clock.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "tests"))]
+#![cfg_attr(test, allow(clippy::duplicate_mod, reason = "the contract's tests are compiled once for each engine"))]
 
 mod attempts;
 mod audit;
 mod challenges;
 mod checkpoint;
 mod codes;
+mod conn;
 mod door;
 mod erasure;
 mod error;
@@ -21,11 +23,14 @@ mod leases;
 mod migrate;
 mod opening;
 mod outcomes;
+mod postgres;
 mod receipts;
 mod references;
+mod sqlite;
 mod strikes;
 mod sweep;
 mod tenants;
+mod tx;
 
 #[cfg(test)]
 mod tests;
@@ -34,7 +39,7 @@ pub use attempts::{AttemptRow, AttemptState};
 pub use audit::{AuditBody, AuditEntry, Chain};
 pub use challenges::{ChallengeRow, CreateResult, Idempotency, NewChallenge};
 pub use checkpoint::Checkpoint;
-pub use door::{Limits, Store, StoreConfig};
+pub use door::{Limits, Place, Store, StoreConfig};
 pub use erasure::{EraseResult, Erased};
 pub use error::StoreError;
 pub use failpoint::failpoint;
@@ -43,7 +48,9 @@ pub use keys::{ApiKeyRow, NewApiKey};
 pub use leases::ReleaseResult;
 pub use opening::{OpenAttempt, OpenRefused, OpenResult, Opened};
 pub use outcomes::{LiveReceipt, RecordOutcome, RecordResult, Recorded};
+pub use postgres::{PostgresConfig, Role};
 pub use receipts::RevokeResult;
 pub use references::SealedRow;
+pub use sqlite::SqliteConfig;
 pub use sweep::Dropped;
 pub use tenants::{NewTenant, Tenant, TenantSecretsRow};

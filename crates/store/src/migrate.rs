@@ -1,26 +1,97 @@
-//! Brings the schema to this program's version. Owns the list of migrations, compiled in. Must never know: rows.
-//! Invariant: a file whose schema is newer, or whose applied migrations differ from ours, is refused.
+//! Brings the schema to this program's version. Owns the list of migrations, compiled in, and what the serving role may do.
+//! Must never know: rows. Invariant: a database whose schema is newer, or whose applied migrations differ from ours, is
+//! refused; one that is older is refused where nobody may change it.
 
 use crate::StoreError;
 use sqlx::{
-    SqlSafeStr, SqliteConnection,
-    migrate::{Migration, MigrationType, Migrator},
+    AssertSqlSafe, PgConnection, Row as _, SqlSafeStr as _, SqliteConnection,
+    migrate::{Migrate as _, MigrateError, Migration, MigrationType, Migrator},
 };
 use std::borrow::Cow;
 
-const SQLITE: &[(i64, &str, &str)] = &[
+/// Version, name, SQL.
+type Listed = (i64, &'static str, &'static str);
+
+const SQLITE: &[Listed] = &[
     (1, "first", include_str!("../migrations/sqlite/0001_first.sql")),
     (2, "deletions by user", include_str!("../migrations/sqlite/0002_deletions_by_user.sql")),
     (3, "seen frames", include_str!("../migrations/sqlite/0003_seen_frames.sql")),
 ];
 
-/// Applies what is missing; refuses what it does not know.
-pub(crate) async fn run(conn: &mut SqliteConnection) -> Result<(), StoreError> {
-    let migrations = SQLITE
-        .iter()
-        .map(|&(version, name, sql)| {
-            Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, sql.into_sql_str(), false)
-        })
-        .collect();
-    Migrator::with_migrations(migrations).run_direct(None, conn, false).await.map_err(StoreError::Schema)
+const POSTGRES: &[Listed] = &[
+    (1, "first", include_str!("../migrations/postgres/0001_first.sql")),
+    (2, "deletions by user", include_str!("../migrations/postgres/0002_deletions_by_user.sql")),
+    (3, "seen frames", include_str!("../migrations/postgres/0003_seen_frames.sql")),
+];
+
+/// Where sqlx notes what it applied.
+const APPLIED: &str = "_sqlx_migrations";
+
+fn migrations(listed: &'static [Listed]) -> impl Iterator<Item = Migration> {
+    listed.iter().map(|&(version, name, sql)| {
+        Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, sql.into_sql_str(), false)
+    })
+}
+
+/// Applies to the file what is missing; refuses what it does not know.
+pub(crate) async fn sqlite(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    let migrator = Migrator::with_migrations(migrations(SQLITE).collect());
+    migrator.run_direct(None, conn, false).await.map_err(StoreError::Schema)
+}
+
+/// Applies to the database what is missing, as its owner, and lets `serving` do what serving needs.
+pub(crate) async fn postgres(conn: &mut PgConnection, serving: &str) -> Result<(), StoreError> {
+    let migrator = Migrator::with_migrations(migrations(POSTGRES).collect());
+    migrator.run_direct(None, conn, false).await.map_err(StoreError::Schema)?;
+    grant(conn, serving).await
+}
+
+/// Rows of every table, but nobody changes what was applied or said in the audit. The owner needs no grant of its own.
+async fn grant(conn: &mut PgConnection, serving: &str) -> Result<(), StoreError> {
+    let sql = "-- migrate.names
+        SELECT current_user = $1 AS same, quote_ident($1) AS role, quote_ident(current_schema()) AS schema";
+    let row = sqlx::query(sql).bind(serving).fetch_one(&mut *conn).await?;
+    if row.try_get("same")? {
+        return Err(StoreError::Settings("the owner of the schema does not serve: name another role"));
+    }
+    let (role, schema): (String, String) = (row.try_get("role")?, row.try_get("schema")?);
+    // Safe: both names are quoted by the server.
+    let sql = format!(
+        "-- migrate.grant
+        BEGIN;
+        GRANT USAGE ON SCHEMA {schema} TO {role};
+        GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role};
+        REVOKE UPDATE, DELETE ON audit FROM {role};
+        REVOKE INSERT, UPDATE, DELETE ON {APPLIED} FROM {role};
+        COMMIT"
+    );
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await?;
+    Ok(())
+}
+
+/// Whether the database has exactly this program's schema.
+pub(crate) async fn check_postgres(conn: &mut PgConnection) -> Result<(), StoreError> {
+    let sql = "-- migrate.is_there
+        SELECT to_regclass($1) IS NOT NULL AS there";
+    let there: bool = sqlx::query(sql).bind(APPLIED).fetch_one(&mut *conn).await?.try_get("there")?;
+    let applied =
+        if there { conn.list_applied_migrations(APPLIED).await.map_err(StoreError::Schema)? } else { Vec::new() };
+    let mut ours = migrations(POSTGRES);
+    for theirs in &applied {
+        match ours.next() {
+            Some(our) if our.version == theirs.version && our.checksum == theirs.checksum => {}
+            Some(our) if our.version == theirs.version => {
+                return Err(schema(MigrateError::VersionMismatch(our.version)));
+            }
+            _ => return Err(schema(MigrateError::VersionMissing(theirs.version))),
+        }
+    }
+    match ours.next() {
+        Some(missing) => Err(schema(MigrateError::VersionNotPresent(missing.version))),
+        None => Ok(()),
+    }
+}
+
+const fn schema(error: MigrateError) -> StoreError {
+    StoreError::Schema(error)
 }

@@ -6,7 +6,8 @@ use crate::{
     AuditBody, ChallengeRow, SealedRow, Store, StoreError, Tenant,
     attempts::{history, next_attempt},
     audit, challenges,
-    door::{make_id, now_ms},
+    conn::{Conn, now_ms, query},
+    door::make_id,
     error::is_unique_violation,
     failpoint,
     frames::{self, FrameHash, Shown},
@@ -15,9 +16,9 @@ use crate::{
     references,
     strikes::{Of, Strikes},
     tenants,
+    tx::Tx,
 };
 use biometrics::{ChallengeId, Jti, Purpose, TenantId, Verdict};
-use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 /// What an attempt is opened with.
@@ -165,7 +166,11 @@ impl Store {
     /// # Errors
     /// `Unavailable`, `AuditUnavailable`, `Corrupt`.
     pub async fn open_attempt(&self, open: OpenAttempt) -> Result<OpenResult, StoreError> {
-        let mut tx = self.write().await?;
+        let open = &open;
+        self.write("attempts.open", open.tenant, |tx| self.open_in(tx, open)).await
+    }
+
+    async fn open_in(&self, mut tx: Tx, open: &OpenAttempt) -> Result<OpenResult, StoreError> {
         let now = now_ms(&mut tx).await?;
         let Some(challenge) = challenges::load(&mut tx, open.tenant, open.challenge, now).await? else {
             return Ok(OpenResult::Refused(OpenRefused::UnknownChallenge));
@@ -175,10 +180,10 @@ impl Store {
         for lease in leases::open_of_user(&mut tx, of, Some(now)).await? {
             lease.abandon(&mut tx, Abandon::Expired).await?;
         }
-        let result = match self.admit(&mut tx, &open, &found).await? {
-            Ok(admitted) => write_open(&mut tx, &open, found, admitted).await?,
+        let result = match self.admit(&mut tx, open, &found).await? {
+            Ok(admitted) => write_open(&mut tx, open, found, admitted).await?,
             Err(refused) => {
-                audit_refusal(&mut tx, &open, &found.challenge, refused).await?;
+                audit_refusal(&mut tx, open, &found.challenge, refused).await?;
                 OpenResult::Refused(refused)
             }
         };
@@ -190,7 +195,7 @@ impl Store {
 
     async fn admit(
         &self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn,
         open: &OpenAttempt,
         found: &Found,
     ) -> Result<Result<Admitted, OpenRefused>, StoreError> {
@@ -224,7 +229,7 @@ impl Store {
 }
 
 async fn write_open(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     open: &OpenAttempt,
     found: Found,
     admitted: Admitted,
@@ -245,9 +250,9 @@ async fn write_open(
             jti = excluded.jti, charged = 1, strike_lock_ms = excluded.strike_lock_ms,
             opened_at_ms = excluded.opened_at_ms, closed_at_ms = NULL
         WHERE attempts.state = 'RELEASED'";
-    let written = sqlx::query(sql)
+    let written = query(sql)
         .bind(challenge.id.uuid())
-        .bind(i64::from(admitted.n))
+        .bind(admitted.n)
         .bind(open.tenant.uuid())
         .bind(challenge.user.as_str())
         .bind(lease_id)
@@ -255,10 +260,10 @@ async fn write_open(
         .bind(open.jti.uuid())
         .bind(lock)
         .bind(now)
-        .execute(&mut *conn)
+        .execute(conn)
         .await;
     match written {
-        Ok(done) if done.rows_affected() == 1 => {}
+        Ok(1) => {}
         Ok(_) => return Err(StoreError::Corrupt("attempts")),
         Err(error) if is_unique_violation(&error) => return Err(StoreError::Exists("open attempt or receipt id")),
         Err(error) => return Err(error.into()),
@@ -279,7 +284,7 @@ async fn write_open(
 }
 
 async fn audit_refusal(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     open: &OpenAttempt,
     challenge: &ChallengeRow,
     refused: OpenRefused,

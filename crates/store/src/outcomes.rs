@@ -6,7 +6,7 @@
 use crate::{
     AuditBody, Erased, SealedRow, Store, StoreError, audit, codes,
     codes::read_u32,
-    door::now_ms,
+    conn::{Conn, Row, now_ms, query},
     erasure::{self, Erase},
     error::is_unique_violation,
     failpoint,
@@ -14,9 +14,9 @@ use crate::{
     receipts,
     references::{self, Place},
     strikes,
+    tx::Tx,
 };
-use biometrics::{Jti, Purpose, Verdict, strikes::Settlement};
-use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
+use biometrics::{Jti, Purpose, TenantId, Verdict, strikes::Settlement};
 use uuid::Uuid;
 
 /// What is kept of the signed receipt.
@@ -33,6 +33,8 @@ pub struct LiveReceipt {
 /// An outcome that is to be recorded.
 #[derive(Debug, Clone)]
 pub struct RecordOutcome {
+    /// Whose attempt it is.
+    pub tenant: TenantId,
     /// From `Opened`.
     pub lease_id: Uuid,
     /// What the worker decided.
@@ -81,23 +83,23 @@ struct Leased {
 }
 
 impl Leased {
-    fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+    fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             lease: OpenLease::read(row)?,
             purpose: codes::read_purpose(row.try_get("purpose")?)?,
-            replace: row.try_get("replace_reference")?,
+            replace: row.flag("replace_reference")?,
             max_attempts: read_u32(row.try_get("max_attempts")?)?,
         })
     }
 
-    async fn load(conn: &mut SqliteConnection, outcome: &RecordOutcome, now: i64) -> Result<Option<Self>, StoreError> {
+    async fn load(conn: &mut Conn, outcome: &RecordOutcome, now: i64) -> Result<Option<Self>, StoreError> {
         let sql = "-- outcomes.lease
             SELECT a.challenge, a.n, a.tenant, a.user_id, a.jti, a.releases, a.strike_lock_ms,
                    c.purpose, c.replace_reference, c.max_attempts
             FROM attempts a JOIN challenges c ON c.id = a.challenge
-            WHERE a.lease_id = $1 AND a.state = 'OPEN' AND a.lease_until_ms > $2 AND a.jti = $3";
-        let jti = outcome.receipt.jti.uuid();
-        let row = sqlx::query(sql).bind(outcome.lease_id).bind(now).bind(jti).fetch_optional(conn).await?;
+            WHERE a.tenant = $1 AND a.lease_id = $2 AND a.state = 'OPEN' AND a.lease_until_ms > $3 AND a.jti = $4";
+        let (tenant, jti) = (outcome.tenant.uuid(), outcome.receipt.jti.uuid());
+        let row = query(sql).bind(tenant).bind(outcome.lease_id).bind(now).bind(jti).fetch_optional(conn).await?;
         row.as_ref().map(Self::read).transpose()
     }
 
@@ -121,25 +123,29 @@ impl Store {
     /// `AuditUnavailable` and `Unavailable`: nothing was written, or the commit's fate is unknown; the receipt must not
     /// leave. `Misuse` for an outcome that contradicts itself.
     pub async fn record_outcome(&self, outcome: RecordOutcome) -> Result<RecordResult, StoreError> {
-        let mut tx = self.write().await?;
-        let now = now_ms(&mut tx).await?;
-        let Some(leased) = Leased::load(&mut tx, &outcome, now).await? else { return Ok(RecordResult::LeaseLost) };
-        leased.check(&outcome)?;
-        let result = write_outcome(&mut tx, &leased, outcome, now).await?;
-        if matches!(result, RecordResult::LeaseLost | RecordResult::AlreadyAccepted) {
-            return Ok(result);
-        }
-        failpoint("t2.before_commit");
-        tx.commit().await?;
-        failpoint("t2.after_commit");
-        Ok(result)
+        let outcome = &outcome;
+        self.write("outcomes.record", outcome.tenant, |tx| record(tx, outcome)).await
     }
 }
 
+async fn record(mut tx: Tx, outcome: &RecordOutcome) -> Result<RecordResult, StoreError> {
+    let now = now_ms(&mut tx).await?;
+    let Some(leased) = Leased::load(&mut tx, outcome, now).await? else { return Ok(RecordResult::LeaseLost) };
+    leased.check(outcome)?;
+    let result = write_outcome(&mut tx, &leased, outcome, now).await?;
+    if matches!(result, RecordResult::LeaseLost | RecordResult::AlreadyAccepted) {
+        return Ok(result);
+    }
+    failpoint("t2.before_commit");
+    tx.commit().await?;
+    failpoint("t2.after_commit");
+    Ok(result)
+}
+
 async fn write_outcome(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     leased: &Leased,
-    outcome: RecordOutcome,
+    outcome: &RecordOutcome,
     now: i64,
 ) -> Result<RecordResult, StoreError> {
     let lease = &leased.lease;
@@ -151,14 +157,14 @@ async fn write_outcome(
         lease.abandon(conn, Abandon::ReferenceExists).await?;
         return Ok(RecordResult::ReferenceExists);
     }
-    match decide(conn, &outcome, now).await {
+    match decide(conn, outcome, now).await {
         Ok(true) => {}
         Ok(false) => return Ok(RecordResult::LeaseLost),
         Err(error) if is_unique_violation(&error) => return Ok(RecordResult::AlreadyAccepted),
         Err(error) => return Err(error.into()),
     }
     let mut replaced = None;
-    if let Some(new) = outcome.reference {
+    if let Some(new) = &outcome.reference {
         if let Some(old) = old {
             let erase = Erase { tenant: lease.tenant, user: &lease.user, cause: "replaced", now };
             replaced = Some(erasure::erase_row(conn, erase, &old).await?);
@@ -167,7 +173,7 @@ async fn write_outcome(
     }
     settle(conn, leased, outcome.settlement, now).await?;
     receipts::issue(conn, lease.jti, &outcome.receipt.pseudonym, outcome.receipt.expires_at_ms).await?;
-    let body = lease.body(outcome.audit).with("verdict", codes::verdict(outcome.verdict));
+    let body = lease.body(outcome.audit.clone()).with("verdict", codes::verdict(outcome.verdict));
     audit::append(conn, lease.tenant, "attempt.decided", body).await?;
     let attempts_left = match outcome.verdict {
         Verdict::Accept => 0,
@@ -177,27 +183,22 @@ async fn write_outcome(
 }
 
 /// The compare-and-set on the lease. False: it is not open any more.
-async fn decide(conn: &mut SqliteConnection, outcome: &RecordOutcome, now: i64) -> Result<bool, sqlx::Error> {
+async fn decide(conn: &mut Conn, outcome: &RecordOutcome, now: i64) -> Result<bool, sqlx::Error> {
     let sql = "-- outcomes.decide
         UPDATE attempts SET state = 'DECIDED', verdict = $3, closed_at_ms = $2, charged = $4
         WHERE lease_id = $1 AND state = 'OPEN' AND lease_until_ms > $2";
     let charged = matches!(outcome.settlement, Settlement::Keep | Settlement::KeepInRow);
-    let changed = sqlx::query(sql)
+    let changed = query(sql)
         .bind(outcome.lease_id)
         .bind(now)
         .bind(codes::verdict(outcome.verdict))
         .bind(charged)
         .execute(conn)
         .await?;
-    Ok(changed.rows_affected() == 1)
+    Ok(changed == 1)
 }
 
-async fn settle(
-    conn: &mut SqliteConnection,
-    leased: &Leased,
-    settlement: Settlement,
-    now: i64,
-) -> Result<(), StoreError> {
+async fn settle(conn: &mut Conn, leased: &Leased, settlement: Settlement, now: i64) -> Result<(), StoreError> {
     let (of, lock) = (leased.lease.of(), leased.lease.strike_lock_ms);
     match settlement {
         Settlement::Reset if leased.purpose == Purpose::Enroll => strikes::forget(conn, of).await.map(|_| ()),

@@ -1,9 +1,12 @@
 //! What is kept of a receipt while it can be used: id, status index, pseudonym, expiry. Must never know: the receipt.
 //! Invariant: a status index is never given twice within a tenant, and INVALID never becomes VALID again.
 
-use crate::{AuditBody, Store, StoreError, audit};
+use crate::{
+    AuditBody, Store, StoreError, audit,
+    codes::read_u32,
+    conn::{Conn, query},
+};
 use biometrics::{Jti, TenantId, UserId};
-use sqlx::SqliteConnection;
 
 /// How long a receipt may live that a worker signed for a lease which never came back: the largest use window.
 const RESERVED_MS: i64 = 600_000;
@@ -28,14 +31,14 @@ pub(crate) struct Reserve<'a> {
 }
 
 /// Reserves the id; answers the next unused status index of the tenant.
-pub(crate) async fn reserve(conn: &mut SqliteConnection, reserve: Reserve<'_>) -> Result<u32, StoreError> {
+pub(crate) async fn reserve(conn: &mut Conn, reserve: Reserve<'_>) -> Result<u32, StoreError> {
     let sql = "-- receipts.next_status
-        UPDATE tenants SET next_status = next_status + 1 WHERE id = $1 RETURNING next_status - 1";
-    let index: i64 = sqlx::query_scalar(sql).bind(reserve.tenant.uuid()).fetch_one(&mut *conn).await?;
+        UPDATE tenants SET next_status = next_status + 1 WHERE id = $1 RETURNING next_status - 1 AS claimed";
+    let index: i64 = query(sql).bind(reserve.tenant.uuid()).fetch_one(conn).await?.try_get("claimed")?;
     let sql = "-- receipts.reserve
         INSERT INTO live_receipts (jti, tenant, user_id, status_index, status, expires_at_ms)
         VALUES ($1, $2, $3, $4, 'RESERVED', $5)";
-    sqlx::query(sql)
+    query(sql)
         .bind(reserve.jti.uuid())
         .bind(reserve.tenant.uuid())
         .bind(reserve.user.as_str())
@@ -43,40 +46,31 @@ pub(crate) async fn reserve(conn: &mut SqliteConnection, reserve: Reserve<'_>) -
         .bind(reserve.lease_until_ms + RESERVED_MS)
         .execute(conn)
         .await?;
-    crate::codes::read_u32(index)
+    read_u32(index)
 }
 
 /// Makes a reserved id VALID with its pseudonym and expiry.
-pub(crate) async fn issue(
-    conn: &mut SqliteConnection,
-    jti: Jti,
-    pseudonym: &str,
-    expires_at_ms: i64,
-) -> Result<(), StoreError> {
+pub(crate) async fn issue(conn: &mut Conn, jti: Jti, pseudonym: &str, expires_at_ms: i64) -> Result<(), StoreError> {
     let sql = "-- receipts.issue
         UPDATE live_receipts SET status = 'VALID', pseudonym = $2, expires_at_ms = $3
         WHERE jti = $1 AND status = 'RESERVED'";
-    let changed = sqlx::query(sql).bind(jti.uuid()).bind(pseudonym).bind(expires_at_ms).execute(conn).await?;
-    if changed.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Corrupt("live_receipts")) }
+    let changed = query(sql).bind(jti.uuid()).bind(pseudonym).bind(expires_at_ms).execute(conn).await?;
+    if changed == 1 { Ok(()) } else { Err(StoreError::Corrupt("live_receipts")) }
 }
 
 /// Marks one id INVALID: its lease never came back.
-pub(crate) async fn invalidate(conn: &mut SqliteConnection, jti: Jti) -> Result<(), StoreError> {
+pub(crate) async fn invalidate(conn: &mut Conn, jti: Jti) -> Result<(), StoreError> {
     let sql = "-- receipts.invalidate
         UPDATE live_receipts SET status = 'INVALID' WHERE jti = $1";
-    sqlx::query(sql).bind(jti.uuid()).execute(conn).await?;
+    query(sql).bind(jti.uuid()).execute(conn).await?;
     Ok(())
 }
 
 /// Marks every live receipt of the user INVALID; answers how many.
-pub(crate) async fn invalidate_user(
-    conn: &mut SqliteConnection,
-    tenant: TenantId,
-    user: &UserId,
-) -> Result<u64, StoreError> {
+pub(crate) async fn invalidate_user(conn: &mut Conn, tenant: TenantId, user: &UserId) -> Result<u64, StoreError> {
     let sql = "-- receipts.invalidate_user
         UPDATE live_receipts SET status = 'INVALID' WHERE tenant = $1 AND user_id = $2 AND status = 'VALID'";
-    Ok(sqlx::query(sql).bind(tenant.uuid()).bind(user.as_str()).execute(conn).await?.rows_affected())
+    Ok(query(sql).bind(tenant.uuid()).bind(user.as_str()).execute(conn).await?)
 }
 
 impl Store {
@@ -90,20 +84,22 @@ impl Store {
         jti: Jti,
         audit: AuditBody,
     ) -> Result<RevokeResult, StoreError> {
-        let mut tx = self.write().await?;
-        let sql = "-- receipts.status
-            SELECT status FROM live_receipts WHERE tenant = $1 AND jti = $2";
-        let status: Option<String> =
-            sqlx::query_scalar(sql).bind(tenant.uuid()).bind(jti.uuid()).fetch_optional(&mut *tx).await?;
-        match status.as_deref() {
-            Some("VALID") => {}
-            Some("INVALID") => return Ok(RevokeResult::AlreadyInvalid),
-            _ => return Ok(RevokeResult::Unknown),
-        }
-        invalidate(&mut tx, jti).await?;
-        audit::append(&mut tx, tenant, "receipt.revoked", audit.with("jti", jti.to_string())).await?;
-        tx.commit().await?;
-        Ok(RevokeResult::Revoked)
+        let audit = &audit;
+        self.write("receipts.revoke", tenant, |mut tx| async move {
+            let sql = "-- receipts.status
+                SELECT status FROM live_receipts WHERE tenant = $1 AND jti = $2";
+            let row = query(sql).bind(tenant.uuid()).bind(jti.uuid()).fetch_optional(&mut tx).await?;
+            match row.as_ref().map(|row| row.try_get("status")).transpose()? {
+                Some("VALID") => {}
+                Some("INVALID") => return Ok(RevokeResult::AlreadyInvalid),
+                _ => return Ok(RevokeResult::Unknown),
+            }
+            invalidate(&mut tx, jti).await?;
+            audit::append(&mut tx, tenant, "receipt.revoked", audit.clone().with("jti", jti.to_string())).await?;
+            tx.commit().await?;
+            Ok(RevokeResult::Revoked)
+        })
+        .await
     }
 
     /// Status indexes of the tenant that are INVALID and not yet dropped, ascending.
@@ -113,7 +109,7 @@ impl Store {
     pub async fn invalid_status_indexes(&self, tenant: TenantId) -> Result<Vec<u32>, StoreError> {
         let sql = "-- receipts.invalid_indexes
             SELECT status_index FROM live_receipts WHERE tenant = $1 AND status = 'INVALID' ORDER BY status_index";
-        let indexes: Vec<i64> = sqlx::query_scalar(sql).bind(tenant.uuid()).fetch_all(&mut *self.read().await?).await?;
-        indexes.into_iter().map(crate::codes::read_u32).collect()
+        let rows = query(sql).bind(tenant.uuid()).fetch_all(&mut self.read(tenant).await?).await?;
+        rows.iter().map(|row| read_u32(row.try_get("status_index")?)).collect()
     }
 }

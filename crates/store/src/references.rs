@@ -4,9 +4,9 @@
 use crate::{
     Store, StoreError,
     codes::{read_hash, read_u32},
+    conn::{Conn, Row, query},
 };
 use biometrics::{ReferenceId, TenantId, UserId};
-use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 use std::fmt;
 use uuid::Uuid;
 
@@ -42,9 +42,9 @@ impl fmt::Debug for SealedRow {
 }
 
 impl SealedRow {
-    fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+    fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
-            id: ReferenceId::new(row.try_get::<Uuid, _>("id")?),
+            id: ReferenceId::new(row.try_get::<Uuid>("id")?),
             epoch: read_u32(row.try_get("epoch")?)?,
             feature_space: row.try_get("feature_space")?,
             transform_version: read_u32(row.try_get("transform_version")?)?,
@@ -59,16 +59,12 @@ impl SealedRow {
 }
 
 /// The user's reference, by the caller's connection.
-pub(crate) async fn load(
-    conn: &mut SqliteConnection,
-    tenant: TenantId,
-    user: &UserId,
-) -> Result<Option<SealedRow>, StoreError> {
+pub(crate) async fn load(conn: &mut Conn, tenant: TenantId, user: &UserId) -> Result<Option<SealedRow>, StoreError> {
     let sql = "-- references.load
         SELECT id, epoch, feature_space, transform_version, schema, kek_version, wrapped_dek, ciphertext, commitment,
                created_at_ms
         FROM sealed_references WHERE tenant = $1 AND user_id = $2";
-    let row = sqlx::query(sql).bind(tenant.uuid()).bind(user.as_str()).fetch_optional(conn).await?;
+    let row = query(sql).bind(tenant.uuid()).bind(user.as_str()).fetch_optional(conn).await?;
     row.as_ref().map(SealedRow::read).transpose()
 }
 
@@ -80,23 +76,23 @@ pub(crate) struct Place<'a> {
 }
 
 /// Stores the user's reference.
-pub(crate) async fn insert(conn: &mut SqliteConnection, at: Place<'_>, row: SealedRow) -> Result<(), sqlx::Error> {
+pub(crate) async fn insert(conn: &mut Conn, at: Place<'_>, row: &SealedRow) -> Result<(), sqlx::Error> {
     let sql = "-- references.insert
         INSERT INTO sealed_references (id, tenant, user_id, epoch, feature_space, transform_version, schema,
                                        kek_version, wrapped_dek, ciphertext, commitment, created_at_ms)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-    sqlx::query(sql)
+    query(sql)
         .bind(row.id.uuid())
         .bind(at.tenant.uuid())
         .bind(at.user.as_str())
-        .bind(i64::from(row.epoch))
-        .bind(row.feature_space)
-        .bind(i64::from(row.transform_version))
-        .bind(i64::from(row.schema))
-        .bind(i64::from(row.kek_version))
-        .bind(row.wrapped_dek)
-        .bind(row.ciphertext)
-        .bind(row.commitment.to_vec())
+        .bind(row.epoch)
+        .bind(&row.feature_space)
+        .bind(row.transform_version)
+        .bind(row.schema)
+        .bind(row.kek_version)
+        .bind(&row.wrapped_dek)
+        .bind(&row.ciphertext)
+        .bind(row.commitment.as_slice())
         .bind(at.now)
         .execute(conn)
         .await
@@ -109,6 +105,6 @@ impl Store {
     /// # Errors
     /// `Unavailable`, `Corrupt`.
     pub async fn reference(&self, tenant: TenantId, user: &UserId) -> Result<Option<SealedRow>, StoreError> {
-        load(&mut *self.read().await?, tenant, user).await
+        load(&mut self.read(tenant).await?, tenant, user).await
     }
 }

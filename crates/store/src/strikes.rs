@@ -2,12 +2,16 @@
 //! never know: gates. Invariant: an attempt in flight counts as a failed one, so attempts in parallel gain nothing; how
 //! long a lock lasts is `biometrics::strikes`' rule.
 
-use crate::{AuditBody, Store, StoreError, audit, challenges::seconds_until, codes::read_u32};
+use crate::{
+    AuditBody, Store, StoreError, audit,
+    challenges::seconds_until,
+    codes::read_u32,
+    conn::{Conn, query},
+};
 use biometrics::{
     TenantId, UserId,
     strikes::{after_fail, is_locked},
 };
-use sqlx::{Row as _, SqliteConnection};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -29,11 +33,11 @@ pub(crate) struct Of<'a> {
 }
 
 impl Strikes {
-    pub(crate) async fn load(conn: &mut SqliteConnection, of: Of<'_>) -> Result<Self, StoreError> {
+    pub(crate) async fn load(conn: &mut Conn, of: Of<'_>) -> Result<Self, StoreError> {
         let sql = "-- strikes.load
             SELECT consecutive, lifetime, locked_until_ms, inconclusive, window_start_ms FROM strikes
             WHERE tenant = $1 AND user_id = $2";
-        let row = sqlx::query(sql).bind(of.tenant.uuid()).bind(of.user.as_str()).fetch_optional(conn).await?;
+        let row = query(sql).bind(of.tenant.uuid()).bind(of.user.as_str()).fetch_optional(conn).await?;
         let Some(row) = row else { return Ok(Self::default()) };
         Ok(Self {
             consecutive: read_u32(row.try_get("consecutive")?)?,
@@ -44,7 +48,7 @@ impl Strikes {
         })
     }
 
-    async fn save(&self, conn: &mut SqliteConnection, of: Of<'_>) -> Result<(), StoreError> {
+    async fn save(&self, conn: &mut Conn, of: Of<'_>) -> Result<(), StoreError> {
         let sql = "-- strikes.save
             INSERT INTO strikes (tenant, user_id, consecutive, lifetime, locked_until_ms, inconclusive, window_start_ms)
             VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -52,13 +56,13 @@ impl Strikes {
                 consecutive = excluded.consecutive, lifetime = excluded.lifetime,
                 locked_until_ms = excluded.locked_until_ms, inconclusive = excluded.inconclusive,
                 window_start_ms = excluded.window_start_ms";
-        sqlx::query(sql)
+        query(sql)
             .bind(of.tenant.uuid())
             .bind(of.user.as_str())
-            .bind(i64::from(self.consecutive))
-            .bind(i64::from(self.lifetime))
+            .bind(self.consecutive)
+            .bind(self.lifetime)
             .bind(self.locked_until_ms)
-            .bind(i64::from(self.inconclusive))
+            .bind(self.inconclusive)
             .bind(self.window_start_ms)
             .execute(conn)
             .await?;
@@ -83,12 +87,7 @@ impl Strikes {
     }
 
     /// Charges one strike; answers the lock it set.
-    pub(crate) async fn charge(
-        mut self,
-        conn: &mut SqliteConnection,
-        of: Of<'_>,
-        now: i64,
-    ) -> Result<Option<i64>, StoreError> {
+    pub(crate) async fn charge(mut self, conn: &mut Conn, of: Of<'_>, now: i64) -> Result<Option<i64>, StoreError> {
         self.consecutive = self.consecutive.saturating_add(1);
         self.lifetime = self.lifetime.saturating_add(1);
         let delay = after_fail(self.consecutive);
@@ -108,7 +107,7 @@ impl Strikes {
 }
 
 /// Takes back the strike of one attempt, whose charge had set `lock`: our own fault.
-pub(crate) async fn refund(conn: &mut SqliteConnection, of: Of<'_>, lock: Option<i64>) -> Result<(), StoreError> {
+pub(crate) async fn refund(conn: &mut Conn, of: Of<'_>, lock: Option<i64>) -> Result<(), StoreError> {
     let mut strikes = Strikes::load(conn, of).await?;
     strikes.leave_row(lock);
     strikes.lifetime = strikes.lifetime.saturating_sub(1);
@@ -117,7 +116,7 @@ pub(crate) async fn refund(conn: &mut SqliteConnection, of: Of<'_>, lock: Option
 
 /// Takes back the strike of an INCONCLUSIVE attempt and counts it in its own window.
 pub(crate) async fn refund_inconclusive(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     of: Of<'_>,
     lock: Option<i64>,
     now: i64,
@@ -132,18 +131,14 @@ pub(crate) async fn refund_inconclusive(
 }
 
 /// Keeps the strike but not its place in the row: a FAIL that is no sign of an impostor.
-pub(crate) async fn keep_out_of_row(
-    conn: &mut SqliteConnection,
-    of: Of<'_>,
-    lock: Option<i64>,
-) -> Result<(), StoreError> {
+pub(crate) async fn keep_out_of_row(conn: &mut Conn, of: Of<'_>, lock: Option<i64>) -> Result<(), StoreError> {
     let mut strikes = Strikes::load(conn, of).await?;
     strikes.leave_row(lock);
     strikes.save(conn, of).await
 }
 
 /// Ends the row at an ACCEPT: what remains in it are the attempts still in flight.
-pub(crate) async fn reset(conn: &mut SqliteConnection, of: Of<'_>, in_flight: u32) -> Result<(), StoreError> {
+pub(crate) async fn reset(conn: &mut Conn, of: Of<'_>, in_flight: u32) -> Result<(), StoreError> {
     let mut strikes = Strikes::load(conn, of).await?;
     strikes.consecutive = in_flight;
     strikes.lifetime = strikes.lifetime.saturating_sub(1);
@@ -152,11 +147,11 @@ pub(crate) async fn reset(conn: &mut SqliteConnection, of: Of<'_>, in_flight: u3
 }
 
 /// Forgets the user's counters: enrolled anew, erased or unlocked.
-pub(crate) async fn forget(conn: &mut SqliteConnection, of: Of<'_>) -> Result<bool, StoreError> {
+pub(crate) async fn forget(conn: &mut Conn, of: Of<'_>) -> Result<bool, StoreError> {
     let sql = "-- strikes.forget
         DELETE FROM strikes WHERE tenant = $1 AND user_id = $2";
-    let gone = sqlx::query(sql).bind(of.tenant.uuid()).bind(of.user.as_str()).execute(conn).await?;
-    Ok(gone.rows_affected() > 0)
+    let gone = query(sql).bind(of.tenant.uuid()).bind(of.user.as_str()).execute(conn).await?;
+    Ok(gone > 0)
 }
 
 impl Store {
@@ -165,12 +160,15 @@ impl Store {
     /// # Errors
     /// `Unavailable`, `AuditUnavailable`.
     pub async fn unlock_user(&self, tenant: TenantId, user: &UserId, audit: AuditBody) -> Result<bool, StoreError> {
-        let mut tx = self.write().await?;
-        if !forget(&mut tx, Of { tenant, user }).await? {
-            return Ok(false);
-        }
-        audit::append(&mut tx, tenant, "user.unlocked", audit.with("user_id", user.as_str())).await?;
-        tx.commit().await?;
-        Ok(true)
+        let audit = &audit;
+        self.write("strikes.unlock", tenant, |mut tx| async move {
+            if !forget(&mut tx, Of { tenant, user }).await? {
+                return Ok(false);
+            }
+            audit::append(&mut tx, tenant, "user.unlocked", audit.clone().with("user_id", user.as_str())).await?;
+            tx.commit().await?;
+            Ok(true)
+        })
+        .await
     }
 }

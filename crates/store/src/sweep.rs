@@ -1,7 +1,14 @@
 //! The janitor's work: abandons leases that nobody came back for and drops what has outlived its window. Must never
 //! know: when it is called. Invariant: each batch is one short transaction, so a sweep never holds callers up.
 
-use crate::{Store, StoreError, door::now_ms, leases, leases::Abandon};
+use crate::{
+    Store, StoreError,
+    conn::{now_ms, query},
+    leases,
+    leases::Abandon,
+    tx::Tx,
+};
+use biometrics::TenantId;
 
 const BATCH: u32 = 100;
 /// As many frames as a batch of captures has at most.
@@ -35,20 +42,21 @@ impl Store {
     /// # Errors
     /// `Unavailable`, `AuditUnavailable`; batches already done stay done.
     pub async fn sweep_expired_leases(&self) -> Result<u64, StoreError> {
+        let mut conn = self.read_all_tenants().await?;
+        let now = now_ms(&mut conn).await?;
+        let tenants = leases::tenants_with_expired(&mut conn, now).await?;
+        drop(conn);
         let mut swept = 0;
-        loop {
-            let mut tx = self.write().await?;
-            let now = now_ms(&mut tx).await?;
-            let batch = leases::expired(&mut tx, now, BATCH).await?;
-            for lease in &batch {
-                lease.abandon(&mut tx, Abandon::Expired).await?;
-            }
-            tx.commit().await?;
-            swept += batch.len() as u64;
-            if batch.len() < BATCH as usize {
-                return Ok(swept);
+        for tenant in tenants {
+            loop {
+                let batch = self.write("sweep.leases", tenant, |tx| abandon_expired(tx, tenant)).await?;
+                swept += u64::from(batch);
+                if batch < BATCH {
+                    break;
+                }
             }
         }
+        Ok(swept)
     }
 
     /// Drops one batch each of receipt ids, challenges and hashes of frames that outlived their windows. Call again until
@@ -57,28 +65,38 @@ impl Store {
     /// # Errors
     /// `Unavailable`.
     pub async fn drop_old(&self) -> Result<Dropped, StoreError> {
-        let mut tx = self.write().await?;
-        let now = now_ms(&mut tx).await?;
-        let sql = "-- sweep.receipts
-            DELETE FROM live_receipts WHERE jti IN
-                (SELECT jti FROM live_receipts WHERE expires_at_ms <= $1 ORDER BY expires_at_ms LIMIT $2)";
-        let receipts = sqlx::query(sql).bind(now - HOUR_MS).bind(i64::from(BATCH)).execute(&mut *tx).await?;
-        let sql = "-- sweep.challenges
-            DELETE FROM challenges WHERE id IN
-                (SELECT id FROM challenges c WHERE expires_at_ms <= $1
-                 AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.challenge = c.id AND a.state = 'OPEN')
-                 ORDER BY expires_at_ms LIMIT $2)";
-        let challenges =
-            sqlx::query(sql).bind(now - CHALLENGE_KEPT_MS).bind(i64::from(BATCH)).execute(&mut *tx).await?;
-        let sql = "-- sweep.frames
-            DELETE FROM seen_frames WHERE (tenant, hash) IN
-                (SELECT tenant, hash FROM seen_frames WHERE expires_at_ms <= $1 ORDER BY expires_at_ms LIMIT $2)";
-        let frames = sqlx::query(sql).bind(now).bind(i64::from(FRAMES_BATCH)).execute(&mut *tx).await?;
-        tx.commit().await?;
-        Ok(Dropped {
-            receipts: receipts.rows_affected(),
-            challenges: challenges.rows_affected(),
-            frames: frames.rows_affected(),
-        })
+        self.write_all_tenants("sweep.old", drop_in).await
     }
+}
+
+/// Abandons one batch of the tenant's leases that ended; answers how many.
+async fn abandon_expired(mut tx: Tx, tenant: TenantId) -> Result<u32, StoreError> {
+    let now = now_ms(&mut tx).await?;
+    let batch = leases::expired(&mut tx, tenant, now, BATCH).await?;
+    for lease in &batch {
+        lease.abandon(&mut tx, Abandon::Expired).await?;
+    }
+    tx.commit().await?;
+    Ok(u32::try_from(batch.len()).unwrap_or(u32::MAX))
+}
+
+/// No tenant's lock is held here, so each row is judged once more as it is deleted: a frame may be remembered anew meanwhile.
+async fn drop_in(mut tx: Tx) -> Result<Dropped, StoreError> {
+    let now = now_ms(&mut tx).await?;
+    let sql = "-- sweep.receipts
+        DELETE FROM live_receipts WHERE expires_at_ms <= $1 AND jti IN
+            (SELECT jti FROM live_receipts WHERE expires_at_ms <= $1 ORDER BY expires_at_ms LIMIT $2)";
+    let receipts = query(sql).bind(now - HOUR_MS).bind(BATCH).execute(&mut tx).await?;
+    let sql = "-- sweep.challenges
+        DELETE FROM challenges WHERE id IN
+            (SELECT id FROM challenges c WHERE expires_at_ms <= $1
+             AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.challenge = c.id AND a.state = 'OPEN')
+             ORDER BY expires_at_ms LIMIT $2)";
+    let challenges = query(sql).bind(now - CHALLENGE_KEPT_MS).bind(BATCH).execute(&mut tx).await?;
+    let sql = "-- sweep.frames
+        DELETE FROM seen_frames WHERE expires_at_ms <= $1 AND (tenant, hash) IN
+            (SELECT tenant, hash FROM seen_frames WHERE expires_at_ms <= $1 ORDER BY expires_at_ms LIMIT $2)";
+    let frames = query(sql).bind(now).bind(FRAMES_BATCH).execute(&mut tx).await?;
+    tx.commit().await?;
+    Ok(Dropped { receipts, challenges, frames })
 }

@@ -1,9 +1,13 @@
 //! Tenants: their policy and their wrapped secrets. Must never know: a key in the clear. Invariant: a tenant's test
 //! flag never changes, so its receipts stay under one issuer.
 
-use crate::{AuditBody, Store, StoreError, audit, codes, error::is_unique_violation};
+use crate::{
+    AuditBody, Store, StoreError, audit, codes,
+    conn::{Conn, Row, now_ms, query},
+    error::is_unique_violation,
+    tx::Tx,
+};
 use biometrics::{Policy, TenantId};
-use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 use std::fmt;
 use uuid::Uuid;
 
@@ -59,12 +63,12 @@ pub struct Tenant {
 }
 
 impl Tenant {
-    fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+    fn read(row: &Row) -> Result<Self, StoreError> {
         let policy: &str = row.try_get("policy")?;
         Ok(Self {
-            id: TenantId::new(row.try_get::<Uuid, _>("id")?),
+            id: TenantId::new(row.try_get::<Uuid>("id")?),
             name: row.try_get("name")?,
-            test: row.try_get("test")?,
+            test: row.flag("test")?,
             policy: serde_json::from_str(policy).map_err(|_| StoreError::Corrupt("policy"))?,
             secrets: TenantSecretsRow {
                 kek_version: codes::read_u32(row.try_get("kek_version")?)?,
@@ -77,15 +81,37 @@ impl Tenant {
 }
 
 /// The tenant, by the caller's connection.
-pub(crate) async fn load(conn: &mut SqliteConnection, id: TenantId) -> Result<Option<Tenant>, StoreError> {
+pub(crate) async fn load(conn: &mut Conn, id: TenantId) -> Result<Option<Tenant>, StoreError> {
     let sql = "-- tenants.load
         SELECT id, name, test, policy, kek_version, transform_key, pseudonym_key, created_at_ms
         FROM tenants WHERE id = $1";
-    sqlx::query(sql).bind(id.uuid()).fetch_optional(conn).await?.as_ref().map(Tenant::read).transpose()
+    query(sql).bind(id.uuid()).fetch_optional(conn).await?.as_ref().map(Tenant::read).transpose()
 }
 
 fn policy_text(policy: &Policy) -> Result<String, StoreError> {
     serde_json::to_string(policy).map_err(|_| StoreError::Misuse("policy that has no JSON form"))
+}
+
+async fn create(mut tx: Tx, new: &NewTenant) -> Result<(), StoreError> {
+    let now = now_ms(&mut tx).await?;
+    let sql = "-- tenants.create
+        INSERT INTO tenants (id, name, test, policy, kek_version, transform_key, pseudonym_key, created_at_ms)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    query(sql)
+        .bind(new.id.uuid())
+        .bind(&new.name)
+        .bind(new.test)
+        .bind(policy_text(&new.policy)?)
+        .bind(new.secrets.kek_version)
+        .bind(&new.secrets.transform_key)
+        .bind(&new.secrets.pseudonym_key)
+        .bind(now)
+        .execute(&mut tx)
+        .await
+        .map_err(|e| if is_unique_violation(&e) { StoreError::Exists("tenant") } else { e.into() })?;
+    let body = new.audit.clone().with("name", new.name.as_str()).with("test", new.test);
+    audit::append(&mut tx, new.id, "tenant.created", body.with("policy", new.policy.version.as_str())).await?;
+    Ok(tx.commit().await?)
 }
 
 impl Store {
@@ -94,27 +120,8 @@ impl Store {
     /// # Errors
     /// `Exists("tenant")` for an id in use; `Unavailable`, `AuditUnavailable`.
     pub async fn create_tenant(&self, new: NewTenant) -> Result<(), StoreError> {
-        let policy = policy_text(&new.policy)?;
-        let mut tx = self.write().await?;
-        let now = crate::door::now_ms(&mut tx).await?;
-        let sql = "-- tenants.create
-            INSERT INTO tenants (id, name, test, policy, kek_version, transform_key, pseudonym_key, created_at_ms)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-        sqlx::query(sql)
-            .bind(new.id.uuid())
-            .bind(&new.name)
-            .bind(new.test)
-            .bind(policy)
-            .bind(i64::from(new.secrets.kek_version))
-            .bind(new.secrets.transform_key)
-            .bind(new.secrets.pseudonym_key)
-            .bind(now)
-            .execute(&mut *tx)
-            .await
-            .map_err(|e| if is_unique_violation(&e) { StoreError::Exists("tenant") } else { e.into() })?;
-        let body = new.audit.with("name", new.name).with("test", new.test).with("policy", new.policy.version);
-        audit::append(&mut tx, new.id, "tenant.created", body).await?;
-        Ok(tx.commit().await?)
+        let new = &new;
+        self.write("tenants.create", new.id, |tx| create(tx, new)).await
     }
 
     /// The tenant, or nothing.
@@ -122,7 +129,7 @@ impl Store {
     /// # Errors
     /// `Unavailable`, `Corrupt`.
     pub async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, StoreError> {
-        load(&mut *self.read().await?, id).await
+        load(&mut self.read(id).await?, id).await
     }
 
     /// Every tenant, oldest first.
@@ -133,7 +140,7 @@ impl Store {
         let sql = "-- tenants.list
             SELECT id, name, test, policy, kek_version, transform_key, pseudonym_key, created_at_ms
             FROM tenants ORDER BY created_at_ms, id";
-        let rows = sqlx::query(sql).fetch_all(&mut *self.read().await?).await?;
+        let rows = query(sql).fetch_all(&mut self.read_all_tenants().await?).await?;
         rows.iter().map(Tenant::read).collect()
     }
 
@@ -142,16 +149,18 @@ impl Store {
     /// # Errors
     /// `Unavailable`, `AuditUnavailable`.
     pub async fn put_policy(&self, id: TenantId, policy: &Policy, audit: AuditBody) -> Result<bool, StoreError> {
-        let text = policy_text(policy)?;
-        let mut tx = self.write().await?;
-        let sql = "-- tenants.put_policy
-            UPDATE tenants SET policy = $2 WHERE id = $1";
-        if sqlx::query(sql).bind(id.uuid()).bind(text).execute(&mut *tx).await?.rows_affected() == 0 {
-            return Ok(false);
-        }
-        let body = audit.with("policy", policy.version.as_str());
-        audit::append(&mut tx, id, "policy.changed", body).await?;
-        tx.commit().await?;
-        Ok(true)
+        let (text, audit) = (&policy_text(policy)?, &audit);
+        self.write("tenants.put_policy", id, |mut tx| async move {
+            let sql = "-- tenants.put_policy
+                UPDATE tenants SET policy = $2 WHERE id = $1";
+            if query(sql).bind(id.uuid()).bind(text).execute(&mut tx).await? == 0 {
+                return Ok(false);
+            }
+            let body = audit.clone().with("policy", policy.version.as_str());
+            audit::append(&mut tx, id, "policy.changed", body).await?;
+            tx.commit().await?;
+            Ok(true)
+        })
+        .await
     }
 }

@@ -8,7 +8,11 @@ use crate::{
 };
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 const CARGO_DENY: &str = "0.20.2";
 const BASELINE: &str = "proto/baseline.binpb";
@@ -90,10 +94,17 @@ fn migrations() -> Result<()> {
         let bytes = fs::read(folder.join(path)).with_context(|| format!("landed migration {path} is gone"))?;
         ensure!(hex::encode(Sha256::digest(&bytes)) == **digest, "landed migration {path} was edited; add a new one");
     }
-    for entry in fs::read_dir(folder.join("sqlite"))? {
-        let name = format!("sqlite/{}", entry?.file_name().to_string_lossy());
-        if !landed.contains_key(name.as_str()) {
-            bail!("migration {name} is not in {LANDED}; add its `sha256sum` line when it lands");
+    let names = |engine: &str| -> Result<BTreeSet<String>> {
+        let entries = fs::read_dir(folder.join(engine))?;
+        entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    };
+    let (sqlite, postgres) = (names("sqlite")?, names("postgres")?);
+    ensure!(sqlite == postgres, "every migration has the same name on both engines: {sqlite:?}, {postgres:?}");
+    for (engine, name) in ["sqlite", "postgres"].iter().flat_map(|engine| sqlite.iter().map(move |name| (engine, name)))
+    {
+        let path = format!("{engine}/{name}");
+        if !landed.contains_key(path.as_str()) {
+            bail!("migration {path} is not in {LANDED}; add its `sha256sum` line when it lands");
         }
     }
     command::say(&format!("migrations: {} landed, unedited", landed.len()));

@@ -5,7 +5,7 @@ use crate::StoreError;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_racing_accepts_one_is_recorded() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     f.enroll("alice", 1).await;
     let challenge = f.challenge("alice", Purpose::Verify).await;
     let opened = f.open(&challenge).await;
@@ -28,7 +28,7 @@ async fn of_many_racing_accepts_one_is_recorded() {
 
 #[tokio::test]
 async fn the_constraint_refuses_a_second_accept_whatever_the_code_believes() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     f.enroll("alice", 1).await;
     let challenge = f.challenge("alice", Purpose::Verify).await;
     let first = f.open(&challenge).await;
@@ -43,12 +43,11 @@ async fn the_constraint_refuses_a_second_accept_whatever_the_code_believes() {
 
 #[tokio::test]
 async fn an_outcome_after_the_lease_ended_is_not_taken() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     f.enroll("alice", 1).await;
     let challenge = f.challenge("alice", Purpose::Verify).await;
     let opened = f.open(&challenge).await;
-    f.sql("UPDATE attempts SET lease_until_ms = CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE state = 'OPEN'")
-        .await;
+    f.sql("UPDATE attempts SET lease_until_ms = {now} WHERE state = 'OPEN'").await;
     let late = f.store.record_outcome(outcome(&opened, Settlement::Reset)).await.unwrap();
     assert!(matches!(late, RecordResult::LeaseLost));
     f.sql("UPDATE attempts SET lease_until_ms = lease_until_ms + 60000 WHERE state = 'OPEN'").await;
@@ -57,7 +56,7 @@ async fn an_outcome_after_the_lease_ended_is_not_taken() {
 
 #[tokio::test]
 async fn another_receipt_id_than_the_reserved_one_is_not_taken() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     f.enroll("alice", 1).await;
     let opened = f.open(&f.challenge("alice", Purpose::Verify).await).await;
     let mut forged = outcome(&opened, Settlement::Reset);
@@ -68,7 +67,7 @@ async fn another_receipt_id_than_the_reserved_one_is_not_taken() {
 
 #[tokio::test]
 async fn an_outcome_that_contradicts_itself_is_misuse() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     let opened = f.open(&f.challenge("alice", Purpose::Enroll).await).await;
     let accept = || outcome(&opened, Settlement::Reset);
     let bad = [
@@ -85,7 +84,7 @@ async fn an_outcome_that_contradicts_itself_is_misuse() {
 
 #[tokio::test]
 async fn a_replacement_erases_the_old_reference_and_its_receipts() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     let old = f.enroll("alice", 1).await;
     let verified = f.challenge("alice", Purpose::Verify).await;
     let receipt = f.open(&verified).await;
@@ -110,7 +109,7 @@ async fn a_replacement_erases_the_old_reference_and_its_receipts() {
 
 #[tokio::test]
 async fn of_two_enrollments_in_flight_the_second_finds_the_reference() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     let first = f.open(&f.challenge("alice", Purpose::Enroll).await).await;
     let second = f.open(&f.challenge("alice", Purpose::Enroll).await).await;
     let accept =

@@ -1,4 +1,4 @@
-//! A statement that fails, a disk that is full, a caller that goes away: nothing half written.
+//! A statement that fails, a caller that goes away: nothing half written.
 
 use super::*;
 use crate::AttemptState;
@@ -7,9 +7,6 @@ use std::{
     pin::pin,
     task::{Context, Poll},
 };
-
-const NO_AUDIT: &str = "CREATE TRIGGER no_audit BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'audit sink'); END";
-const AUDIT_AGAIN: &str = "DROP TRIGGER no_audit";
 
 /// What a half-written call would change.
 async fn everything(f: &Fixture) -> Vec<i64> {
@@ -34,20 +31,20 @@ async fn everything(f: &Fixture) -> Vec<i64> {
 
 #[tokio::test]
 async fn without_an_audit_entry_nothing_is_recorded() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     let enroll = f.open(&f.challenge("bob", Purpose::Enroll).await).await;
     f.enroll("alice", 1).await;
     let challenge = f.challenge("alice", Purpose::Verify).await;
     let opened = f.open(&challenge).await;
     let before = everything(&f).await;
-    f.sql(NO_AUDIT).await;
+    f.break_audit().await;
 
     let accept_enroll = || RecordOutcome { reference: Some(sealed(2)), ..outcome(&enroll, Settlement::Reset) };
     assert!(is_audit_unavailable(&f.store.record_outcome(outcome(&opened, Settlement::Reset)).await));
     assert!(is_audit_unavailable(&f.store.record_outcome(outcome(&opened, Settlement::Refund)).await));
     assert!(is_audit_unavailable(&f.store.record_outcome(accept_enroll()).await));
     assert!(is_audit_unavailable(&f.store.erase(f.tenant, &user("alice"), "x").await));
-    assert!(is_audit_unavailable(&f.store.release_attempt(opened.lease_id).await));
+    assert!(is_audit_unavailable(&f.store.release_attempt(f.tenant, opened.lease_id).await));
     let new = new_challenge(f.tenant, "alice", Purpose::Verify);
     assert!(is_audit_unavailable(&f.store.create_challenge(new).await));
     assert!(is_audit_unavailable(&f.store.audit(f.tenant, "x", AuditBody::default()).await));
@@ -55,28 +52,10 @@ async fn without_an_audit_entry_nothing_is_recorded() {
     assert!(is_audit_unavailable(&f.store.open_attempt(wrong).await));
     assert_eq!(everything(&f).await, before);
 
-    f.sql(AUDIT_AGAIN).await;
+    f.mend_audit().await;
     f.record(outcome(&opened, Settlement::Reset)).await;
     f.record(accept_enroll()).await;
     assert_ne!(everything(&f).await, before, "control, and it recovers by itself");
-}
-
-#[tokio::test]
-async fn a_full_disk_is_unavailable_and_passes() {
-    let f = Fixture::new().await;
-    let opened = f.open(&f.challenge("alice", Purpose::Enroll).await).await;
-    let before = everything(&f).await;
-    f.sql("PRAGMA max_page_count = 1").await;
-    let accept = || {
-        let reference = SealedRow { ciphertext: vec![7; 100_000], ..sealed(1) };
-        RecordOutcome { reference: Some(reference), ..outcome(&opened, Settlement::Reset) }
-    };
-    let full = f.store.record_outcome(accept()).await;
-    assert!(matches!(full, Err(StoreError::Unavailable(_))), "{full:?}");
-    assert_eq!(everything(&f).await, before);
-    f.sql("PRAGMA max_page_count = 1000000").await;
-    f.record(accept()).await;
-    assert_eq!(f.number("SELECT count(*) FROM sealed_references").await, 1, "it recovers by itself");
 }
 
 /// Polls a future `polls` times, then drops it.
@@ -95,7 +74,7 @@ async fn drop_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
 
 #[tokio::test]
 async fn a_caller_that_goes_away_anywhere_leaves_all_or_nothing() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     f.remember_frames(60).await;
     f.enroll("alice", 1).await;
     let (mut dropped, mut finished, mut frames_seen) = (0, 0, 0);
@@ -109,6 +88,7 @@ async fn a_caller_that_goes_away_anywhere_leaves_all_or_nothing() {
                 finished += 1;
             }
         }
+        f.settled().await;
         let attempts = f.store.attempts(f.tenant, challenge.id).await.unwrap();
         let half = f.number("SELECT (SELECT count(*) FROM attempts) - (SELECT count(*) FROM live_receipts)").await;
         assert_eq!(half, 0, "an attempt and its receipt id come together");

@@ -5,7 +5,7 @@ use crate::{AttemptState, Dropped};
 
 #[tokio::test]
 async fn leases_that_ended_are_swept_and_others_left() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     let mut rows = Vec::new();
     for i in 0..3 {
         let challenge = f.challenge(&format!("user{i}"), Purpose::Enroll).await;
@@ -23,7 +23,7 @@ async fn leases_that_ended_are_swept_and_others_left() {
 
 #[tokio::test]
 async fn many_leases_are_swept_in_batches() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     for i in 0..205 {
         f.open(&f.challenge(&format!("user{i}"), Purpose::Enroll).await).await;
     }
@@ -34,7 +34,7 @@ async fn many_leases_are_swept_in_batches() {
 
 #[tokio::test]
 async fn what_outlived_its_window_is_dropped_and_nothing_else() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     f.enroll("alice", 1).await;
     f.verify("alice", Settlement::Reset).await;
     let kept = f.open(&f.challenge("alice", Purpose::Verify).await).await;

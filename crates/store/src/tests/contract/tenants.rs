@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::NewApiKey;
-use std::os::unix::fs::PermissionsExt as _;
 
 fn key(tenant: TenantId, key_id: &str) -> NewApiKey {
     NewApiKey { key_id: key_id.into(), tenant, mac: [9; 32], expires_at_ms: None }
@@ -10,7 +9,7 @@ fn key(tenant: TenantId, key_id: &str) -> NewApiKey {
 
 #[tokio::test]
 async fn a_tenant_reads_back_and_its_id_is_taken() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     let stored = f.store.tenant(f.tenant).await.unwrap().unwrap();
     let new = new_tenant(f.tenant);
     assert_eq!((&stored.name, stored.test, &stored.policy), (&new.name, true, &new.policy));
@@ -26,7 +25,7 @@ async fn a_tenant_reads_back_and_its_id_is_taken() {
 
 #[tokio::test]
 async fn expired_and_revoked_keys_say_so() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     let now = f.store.now_ms().await.unwrap();
     for (id, expires_at_ms) in [("good", Some(now + 60_000)), ("old", Some(now - 1)), ("forever", None)] {
         f.store.add_api_key(NewApiKey { expires_at_ms, ..key(f.tenant, id) }, AuditBody::default()).await.unwrap();
@@ -49,7 +48,7 @@ async fn expired_and_revoked_keys_say_so() {
 
 #[tokio::test]
 async fn another_tenants_things_look_like_nothing() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     let other = TenantId::new(make_id().unwrap());
     f.store.create_tenant(new_tenant(other)).await.unwrap();
     f.enroll("alice", 1).await;
@@ -74,42 +73,8 @@ async fn another_tenants_things_look_like_nothing() {
 }
 
 #[tokio::test]
-async fn the_files_are_private_to_this_user() {
-    let f = Fixture::new().await;
-    f.challenge("alice", Purpose::Enroll).await;
-    for path in f.files() {
-        let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode, 0o600, "{path:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_file_that_others_may_read_is_closed_to_them() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let f = Fixture::new().await;
-    let path = config(&f.dir).path;
-    f.store.close().await;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-    Store::open(config(&f.dir)).await.unwrap();
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-}
-
-#[tokio::test]
-async fn an_edited_or_newer_schema_is_refused() {
-    let f = Fixture::new().await;
-    f.store.ping().await.unwrap();
-    f.sql(
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-           VALUES (9999, 'later', 1, x'00', 0)",
-    )
-    .await;
-    f.store.close().await;
-    assert!(matches!(Store::open(config(&f.dir)).await, Err(StoreError::Schema(_))));
-}
-
-#[tokio::test]
 async fn debug_shows_no_secret() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     let reference = f.enroll("alice", 0xab).await;
     let challenge = f.challenge("alice", Purpose::Verify).await;
     let text = format!("{challenge:?} {reference:?} {:?} {:?}", f.open(&challenge).await, key(f.tenant, "k"));

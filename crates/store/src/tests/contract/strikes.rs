@@ -12,7 +12,7 @@ async fn opens(f: &Fixture, name: &str) -> Result<Opened, OpenRefused> {
 
 #[tokio::test]
 async fn five_fails_in_a_row_lock_and_the_delay_grows() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     f.enroll("alice", 1).await;
     for _ in 0..5 {
         f.verify("alice", Settlement::KeepInRow).await;
@@ -26,7 +26,7 @@ async fn five_fails_in_a_row_lock_and_the_delay_grows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn attempts_in_parallel_gain_nothing() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     f.enroll("alice", 1).await;
     let mut calls = Vec::new();
     for _ in 0..16 {
@@ -45,7 +45,7 @@ async fn attempts_in_parallel_gain_nothing() {
 
 #[tokio::test]
 async fn an_accept_ends_the_row_but_not_for_attempts_in_flight() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     f.enroll("alice", 1).await;
     for _ in 0..2 {
         f.verify("alice", Settlement::KeepInRow).await;
@@ -60,7 +60,7 @@ async fn an_accept_ends_the_row_but_not_for_attempts_in_flight() {
 
 #[tokio::test]
 async fn an_inconclusive_sixth_attempt_leaves_no_lock_of_its_own() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     f.enroll("alice", 1).await;
     for _ in 0..5 {
         f.verify("alice", Settlement::KeepInRow).await;
@@ -73,7 +73,7 @@ async fn an_inconclusive_sixth_attempt_leaves_no_lock_of_its_own() {
 
 #[tokio::test]
 async fn a_fail_before_the_security_gates_stays_out_of_the_row() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     f.enroll("alice", 1).await;
     f.verify("alice", Settlement::Keep).await;
     assert_eq!(f.number("SELECT consecutive FROM strikes").await, 0);
@@ -82,7 +82,7 @@ async fn a_fail_before_the_security_gates_stays_out_of_the_row() {
 
 #[tokio::test]
 async fn fifty_in_all_need_an_operator_or_a_re_enrollment() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     f.enroll("alice", 1).await;
     f.verify("alice", Settlement::KeepInRow).await;
     f.sql("UPDATE strikes SET lifetime = 50, consecutive = 0").await;
@@ -100,7 +100,7 @@ async fn fifty_in_all_need_an_operator_or_a_re_enrollment() {
 
 #[tokio::test]
 async fn inconclusive_attempts_are_capped_by_the_hour() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     f.enroll("alice", 1).await;
     f.verify("alice", Settlement::Refund).await;
     assert_eq!(f.number("SELECT inconclusive FROM strikes").await, 1);

@@ -10,7 +10,7 @@ fn keyed(f: &Fixture, key: &str, request: u8) -> NewChallenge {
 
 #[tokio::test]
 async fn a_challenge_reads_back_as_it_was_made() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     let new = NewChallenge { replace: true, ..new_challenge(f.tenant, "alice", Purpose::Enroll) };
     let row = f.create(new.clone()).await;
     assert_eq!(f.store.challenge(f.tenant, new.id).await.unwrap().unwrap(), row);
@@ -22,7 +22,7 @@ async fn a_challenge_reads_back_as_it_was_made() {
 
 #[tokio::test]
 async fn the_same_key_and_request_give_the_same_challenge() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     let first = f.create(keyed(&f, "k", 1)).await;
     let again = f.store.create_challenge(keyed(&f, "k", 1)).await.unwrap();
     assert_eq!(again, CreateResult::Replayed(Box::new(first)));
@@ -33,7 +33,7 @@ async fn the_same_key_and_request_give_the_same_challenge() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn racing_requests_with_one_key_make_one_challenge() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     let calls: Vec<_> = (0..32)
         .map(|_| {
             let (store, new) = (f.store.clone(), keyed(&f, "k", 1));
@@ -53,7 +53,7 @@ async fn racing_requests_with_one_key_make_one_challenge() {
 
 #[tokio::test]
 async fn open_challenges_of_one_user_are_capped() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     f.enroll("alice", 1).await;
     let first = f.challenge("alice", Purpose::Verify).await;
     for _ in 1..20 {

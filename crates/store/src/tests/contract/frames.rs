@@ -7,26 +7,9 @@ const DAY_S: u32 = 86_400;
 const SEEN: &str = "SELECT count(*) FROM seen_frames";
 
 async fn remembering() -> Fixture {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     f.remember_frames(DAY_S).await;
     f
-}
-
-impl Fixture {
-    /// Opens the next attempt with these frames.
-    async fn show(&self, row: &ChallengeRow, marks: &[u8]) -> Opened {
-        let open = OpenAttempt { frames: frames(marks), ..open_of(row) };
-        match self.store.open_attempt(open).await.unwrap() {
-            OpenResult::Opened(opened) => *opened,
-            OpenResult::Refused(refused) => panic!("{refused:?}"),
-        }
-    }
-
-    /// A fresh challenge of a fresh user, answered with these frames: the positions that were shown before.
-    async fn replayed(&self, marks: &[u8]) -> Vec<u32> {
-        let name = format!("user-{}", make_id().unwrap());
-        self.show(&self.challenge(&name, Purpose::Enroll).await, marks).await.replayed
-    }
 }
 
 #[tokio::test]
@@ -68,12 +51,13 @@ async fn of_many_racers_with_the_same_frames_exactly_one_is_first() {
 }
 
 #[tokio::test]
-async fn two_stores_on_one_file_share_the_memory() {
+async fn two_stores_on_one_database_share_the_memory() {
     let f = remembering().await;
-    let g = Fixture { store: Store::open(config(&f.dir)).await.unwrap(), tenant: f.tenant, dir: f.dir };
-    let f = Fixture { store: f.store, tenant: f.tenant, dir: tempfile::tempdir().unwrap() };
+    let again = f.again().await;
     let challenges = [f.challenge("a", Purpose::Enroll).await, f.challenge("b", Purpose::Enroll).await];
-    let (a, b) = tokio::join!(f.show(&challenges[0], &[1]), g.show(&challenges[1], &[1]));
+    let open = OpenAttempt { frames: frames(&[1]), ..open_of(&challenges[1]) };
+    let (a, b) = tokio::join!(f.show(&challenges[0], &[1]), again.open_attempt(open));
+    let OpenResult::Opened(b) = b.unwrap() else { panic!("each has its own challenge") };
     assert_eq!(a.replayed.len() + b.replayed.len(), 1, "{:?} {:?}", a.replayed, b.replayed);
 }
 
@@ -84,11 +68,11 @@ async fn an_attempt_that_was_given_back_does_not_accuse_itself() {
     for _ in 0..3 {
         let opened = f.show(&challenge, &[1, 2]).await;
         assert_eq!((opened.attempt, &opened.replayed[..]), (1, &[][..]));
-        assert_eq!(f.store.release_attempt(opened.lease_id).await.unwrap(), ReleaseResult::Released);
+        assert_eq!(f.store.release_attempt(f.tenant, opened.lease_id).await.unwrap(), ReleaseResult::Released);
     }
     assert_eq!(f.replayed(&[1]).await, [0], "control: anybody else is accused");
     let opened = f.show(&challenge, &[2, 3]).await;
-    f.store.release_attempt(opened.lease_id).await.unwrap();
+    f.store.release_attempt(f.tenant, opened.lease_id).await.unwrap();
     assert_eq!(f.store.attempts(f.tenant, challenge.id).await.unwrap()[0].state, AttemptState::Abandoned);
     assert_eq!(f.show(&challenge, &[2, 4]).await.replayed, [0], "the next attempt is another one");
 }
@@ -104,11 +88,11 @@ async fn a_frame_twice_in_one_capture_is_no_replay() {
 async fn a_frame_is_forgotten_by_the_databases_time() {
     let f = remembering().await;
     f.replayed(&[1]).await;
-    let left = f.number("SELECT expires_at_ms - CAST(unixepoch('subsec') * 1000 AS INTEGER) FROM seen_frames").await;
+    let left = f.number("SELECT expires_at_ms - {now} FROM seen_frames").await;
     assert!((1..=i64::from(DAY_S) * 1000).contains(&left), "{left}");
-    f.sql("UPDATE seen_frames SET expires_at_ms = CAST(unixepoch('subsec') * 1000 AS INTEGER) + 60000").await;
+    f.sql("UPDATE seen_frames SET expires_at_ms = {now} + 60000").await;
     assert_eq!(f.replayed(&[1]).await, [0], "control");
-    f.sql("UPDATE seen_frames SET expires_at_ms = CAST(unixepoch('subsec') * 1000 AS INTEGER)").await;
+    f.sql("UPDATE seen_frames SET expires_at_ms = {now}").await;
     assert_eq!(f.replayed(&[1]).await, [0_u32; 0], "forgotten");
     assert_eq!(f.replayed(&[1]).await, [0], "and remembered anew, as the later capture's");
     assert_eq!(f.number(SEEN).await, 1, "in the place of the old row");
@@ -119,7 +103,9 @@ async fn tenants_share_no_memory_and_a_window_of_zero_remembers_nothing() {
     let f = remembering().await;
     let other = TenantId::new(make_id().unwrap());
     f.store.create_tenant(new_tenant(other)).await.unwrap();
-    let g = Fixture { store: f.store.clone(), tenant: other, dir: tempfile::tempdir().unwrap() };
+    let Fixture { store, home, tenant } = f;
+    let f = Fixture { store: store.clone(), tenant, home };
+    let g = Fixture { store, tenant: other, home: Home::on(ENGINE).await };
     f.replayed(&[1]).await;
     for _ in 0..2 {
         assert_eq!(g.replayed(&[1]).await, [0_u32; 0], "a test tenant remembers nothing");
@@ -145,9 +131,12 @@ async fn what_opens_no_attempt_is_not_remembered() {
 async fn where_frames_cannot_be_remembered_no_attempt_opens() {
     let f = remembering().await;
     let challenge = f.challenge("alice", Purpose::Enroll).await;
-    f.sql(
+    f.sql_of(
         "CREATE TRIGGER no_memory BEFORE INSERT ON seen_frames WHEN new.hash = x'02020202020202020202020202020202'
            BEGIN SELECT RAISE(ABORT, 'no memory'); END",
+        r"CREATE FUNCTION no_memory() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no memory'; END $$;
+          CREATE TRIGGER no_memory BEFORE INSERT ON seen_frames FOR EACH ROW
+          WHEN (new.hash = '\x02020202020202020202020202020202') EXECUTE FUNCTION no_memory()",
     )
     .await;
     let open = || OpenAttempt { frames: frames(&[1, 2]), ..open_of(&challenge) };
@@ -155,7 +144,7 @@ async fn where_frames_cannot_be_remembered_no_attempt_opens() {
     for table in ["SELECT count(*) FROM attempts", "SELECT count(*) FROM strikes", SEEN] {
         assert_eq!(f.number(table).await, 0, "{table}");
     }
-    f.sql("DROP TRIGGER no_memory").await;
+    f.sql_of("DROP TRIGGER no_memory", "DROP TRIGGER no_memory ON seen_frames").await;
     assert_eq!(f.show(&challenge, &[1, 2]).await.attempt, 1, "control");
 }
 
@@ -164,10 +153,12 @@ async fn forgotten_frames_are_swept_in_batches_and_others_left() {
     let f = remembering().await;
     f.replayed(&[1, 2]).await;
     assert!(f.store.drop_old().await.unwrap().is_nothing(), "control");
-    f.sql(
+    f.sql_of(
         "WITH RECURSIVE k(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM k WHERE i < 2000)
            INSERT INTO seen_frames SELECT tenant, CAST(printf('%016d', i) AS BLOB), challenge, n, i FROM k, seen_frames
            WHERE hash = x'01010101010101010101010101010101'",
+        r"INSERT INTO seen_frames SELECT tenant, decode(lpad(to_hex(i), 32, '0'), 'hex'), challenge, n, i
+          FROM generate_series(1, 2000) AS k (i), seen_frames WHERE hash = '\x01010101010101010101010101010101'",
     )
     .await;
     let mut dropped = Vec::new();
@@ -179,23 +170,6 @@ async fn forgotten_frames_are_swept_in_batches_and_others_left() {
     }
     assert_eq!(dropped, [1600, 400]);
     assert_eq!(f.replayed(&[1, 2]).await, [0, 1], "what is in its window stays");
-}
-
-#[tokio::test]
-async fn tenants_of_an_older_release_remember_by_their_kind() {
-    let f = Fixture::new().await;
-    let live = TenantId::new(make_id().unwrap());
-    let policy = Policy::production();
-    f.store.create_tenant(NewTenant { test: false, policy, ..new_tenant(live) }).await.unwrap();
-    f.sql(
-        "UPDATE tenants SET policy = json_remove(policy, '$.frame_memory_seconds');
-           DROP TABLE seen_frames; DELETE FROM _sqlx_migrations WHERE version = 3",
-    )
-    .await;
-    f.store.close().await;
-    let store = Store::open(config(&f.dir)).await.unwrap();
-    let window = async |tenant| store.tenant(tenant).await.unwrap().unwrap().policy.frame_memory_seconds;
-    assert_eq!((window(f.tenant).await, window(live).await), (0, DAY_S));
 }
 
 #[test]

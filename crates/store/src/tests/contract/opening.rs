@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_racers_one_opens_the_attempt() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     f.enroll("alice", 1).await;
     let challenge = f.challenge("alice", Purpose::Verify).await;
     let calls: Vec<_> = (0..64)
@@ -28,7 +28,7 @@ async fn of_many_racers_one_opens_the_attempt() {
 
 #[tokio::test]
 async fn an_opened_attempt_brings_all_that_the_worker_needs() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     let reference = f.enroll("alice", 1).await;
     let challenge = f.challenge("alice", Purpose::Verify).await;
     let opened = f.open(&challenge).await;
@@ -40,12 +40,12 @@ async fn an_opened_attempt_brings_all_that_the_worker_needs() {
 
 #[tokio::test]
 async fn status_indexes_are_never_given_twice() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     let mut seen = HashSet::new();
     for name in ["a", "b", "c", "d"] {
         let challenge = f.challenge(name, Purpose::Enroll).await;
         let first = f.open(&challenge).await;
-        f.store.release_attempt(first.lease_id).await.unwrap();
+        f.store.release_attempt(f.tenant, first.lease_id).await.unwrap();
         let second = f.open(&challenge).await;
         assert_eq!((first.attempt, second.attempt), (1, 1));
         assert!(seen.insert(first.status_index) && seen.insert(second.status_index));
@@ -54,9 +54,9 @@ async fn status_indexes_are_never_given_twice() {
 
 #[tokio::test]
 async fn expiry_is_the_databases_judgement() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     let challenge = f.challenge("alice", Purpose::Enroll).await;
-    f.sql("UPDATE challenges SET expires_at_ms = CAST(unixepoch('subsec') * 1000 AS INTEGER)").await;
+    f.sql("UPDATE challenges SET expires_at_ms = {now}").await;
     assert_eq!(f.refused(open_of(&challenge)).await, OpenRefused::Expired);
     assert!(f.store.challenge(f.tenant, challenge.id).await.unwrap().unwrap().expired);
     assert_eq!(f.store.audit_count(f.tenant, "attempt.refused").await.unwrap(), 1);
@@ -67,7 +67,7 @@ async fn expiry_is_the_databases_judgement() {
 
 #[tokio::test]
 async fn the_wrong_purpose_is_refused_and_audited() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     let challenge = f.challenge("alice", Purpose::Enroll).await;
     let open = OpenAttempt { purpose: Purpose::Verify, ..open_of(&challenge) };
     assert_eq!(f.refused(open).await, OpenRefused::WrongPurpose);
@@ -76,7 +76,7 @@ async fn the_wrong_purpose_is_refused_and_audited() {
 
 #[tokio::test]
 async fn references_must_fit_the_purpose() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     let verify = f.challenge("alice", Purpose::Verify).await;
     assert_eq!(f.refused(open_of(&verify)).await, OpenRefused::NoReference);
     f.enroll("alice", 1).await;
@@ -90,7 +90,7 @@ async fn references_must_fit_the_purpose() {
 
 #[tokio::test]
 async fn spent_challenge_is_refused() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     f.enroll("alice", 1).await;
     let challenge = f.challenge("alice", Purpose::Verify).await;
     let first = f.open(&challenge).await;
@@ -112,7 +112,7 @@ async fn spent_challenge_is_refused() {
 
 #[tokio::test]
 async fn attempts_run_out() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     let challenge = f.challenge("alice", Purpose::Enroll).await;
     for left in [2, 1, 0] {
         let opened = f.open(&challenge).await;
@@ -123,7 +123,7 @@ async fn attempts_run_out() {
 
 #[tokio::test]
 async fn a_lease_that_ended_is_abandoned_when_the_next_attempt_opens() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     let challenge = f.challenge("alice", Purpose::Enroll).await;
     let lost = f.open(&challenge).await;
     f.sql("UPDATE attempts SET lease_until_ms = 1").await;
@@ -141,17 +141,17 @@ async fn a_lease_that_ended_is_abandoned_when_the_next_attempt_opens() {
 
 #[tokio::test]
 async fn three_releases_are_free_and_the_fourth_spends_the_attempt() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     let challenge = f.challenge("alice", Purpose::Enroll).await;
     for _ in 0..3 {
         let opened = f.open(&challenge).await;
         assert_eq!(opened.attempt, 1);
-        assert_eq!(f.store.release_attempt(opened.lease_id).await.unwrap(), ReleaseResult::Released);
-        assert_eq!(f.store.release_attempt(opened.lease_id).await.unwrap(), ReleaseResult::LeaseLost);
+        assert_eq!(f.store.release_attempt(f.tenant, opened.lease_id).await.unwrap(), ReleaseResult::Released);
+        assert_eq!(f.store.release_attempt(f.tenant, opened.lease_id).await.unwrap(), ReleaseResult::LeaseLost);
         assert_eq!(f.number("SELECT consecutive + lifetime FROM strikes").await, 0, "refunded");
     }
     let opened = f.open(&challenge).await;
-    assert_eq!(f.store.release_attempt(opened.lease_id).await.unwrap(), ReleaseResult::Abandoned);
+    assert_eq!(f.store.release_attempt(f.tenant, opened.lease_id).await.unwrap(), ReleaseResult::Abandoned);
     assert_eq!(f.number("SELECT consecutive + lifetime FROM strikes").await, 0, "our own fault");
     assert_eq!(f.open(&challenge).await.attempt, 2);
     assert_eq!(f.store.invalid_status_indexes(f.tenant).await.unwrap().len(), 4, "whatever was signed is void");
@@ -159,11 +159,11 @@ async fn three_releases_are_free_and_the_fourth_spends_the_attempt() {
 
 #[tokio::test]
 async fn a_released_lease_takes_no_outcome() {
-    let f = Fixture::new().await;
+    let f = fixture().await;
     f.enroll("alice", 1).await;
     let challenge = f.challenge("alice", Purpose::Verify).await;
     let opened = f.open(&challenge).await;
-    f.store.release_attempt(opened.lease_id).await.unwrap();
+    f.store.release_attempt(f.tenant, opened.lease_id).await.unwrap();
     let late = f.store.record_outcome(outcome(&opened, Settlement::Reset)).await.unwrap();
     assert!(matches!(late, RecordResult::LeaseLost));
 }

@@ -1,0 +1,21 @@
+//! What every engine keeps. Compiled once for each: `super::ENGINE` says which.
+
+mod audit;
+mod challenges;
+mod deaths;
+mod erasure;
+mod faults;
+mod frames;
+mod opening;
+mod outcomes;
+mod strikes;
+mod sweep;
+mod tenants;
+
+use super::ENGINE;
+use crate::tests::fixture::*;
+
+/// A store of its own with one tenant.
+async fn fixture() -> Fixture {
+    Fixture::on(ENGINE).await
+}

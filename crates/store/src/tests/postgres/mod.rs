@@ -1,0 +1,11 @@
+//! The contract on Postgres, and what only Postgres has: roles, row-level security, a network.
+
+mod access;
+#[path = "../contract/mod.rs"]
+mod contract;
+mod isolation;
+mod outages;
+
+use crate::tests::fixture::*;
+
+const ENGINE: Engine = Engine::Postgres;

@@ -1,0 +1,54 @@
+//! Who may read the files, and which schema they may have.
+
+use super::*;
+use std::os::unix::fs::PermissionsExt as _;
+
+#[tokio::test]
+async fn the_files_are_private_to_this_user() {
+    let f = Fixture::on(ENGINE).await;
+    f.challenge("alice", Purpose::Enroll).await;
+    for path in files(&f) {
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{path:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_others_may_read_is_closed_to_them() {
+    let f = Fixture::on(ENGINE).await;
+    let [path, _] = files(&f);
+    f.store.close().await;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    Store::open(f.home.config()).await.unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn an_edited_or_newer_schema_is_refused() {
+    let f = Fixture::on(ENGINE).await;
+    f.store.ping().await.unwrap();
+    f.sql(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+           VALUES (9999, 'later', 1, x'00', 0)",
+    )
+    .await;
+    f.store.close().await;
+    assert!(matches!(Store::open(f.home.config()).await, Err(StoreError::Schema(_))));
+}
+
+#[tokio::test]
+async fn tenants_of_an_older_release_remember_by_their_kind() {
+    let f = Fixture::on(ENGINE).await;
+    let live = TenantId::new(make_id().unwrap());
+    let policy = Policy::production();
+    f.store.create_tenant(NewTenant { test: false, policy, ..new_tenant(live) }).await.unwrap();
+    f.sql(
+        "UPDATE tenants SET policy = json_remove(policy, '$.frame_memory_seconds');
+           DROP TABLE seen_frames; DELETE FROM _sqlx_migrations WHERE version = 3",
+    )
+    .await;
+    f.store.close().await;
+    let store = Store::open(f.home.config()).await.unwrap();
+    let window = async |tenant| store.tenant(tenant).await.unwrap().unwrap().policy.frame_memory_seconds;
+    assert_eq!((window(f.tenant).await, window(live).await), (0, 86_400));
+}
