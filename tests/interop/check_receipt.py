@@ -17,6 +17,7 @@ import sys
 import jwt
 
 import recipe
+import recipe_ledger as ledger
 from recipe import base64url
 
 
@@ -29,6 +30,13 @@ class Checks:
         self.passed += bool(met)
         if not met:
             print("FAILED:", what)
+
+    def accepted(self, what, action):
+        try:
+            action()
+        except recipe.Refused as reason:
+            return self.that(f"{what} (refused: {reason})", False)
+        return self.that(what, True)
 
     def refused(self, what, action):
         try:
@@ -114,6 +122,53 @@ def receipt_vectors(checks, vectors):
     checks.refused("deletion proof as receipt", lambda: run({"token": deletion["token"], "expected": {}}))
 
 
+def status_vectors(checks, vectors, keys):
+    jwks, issuer = keys["ledger_jwks"], keys["issuers"]["ledger"]
+
+    def read(text, **expected):
+        expected = vectors["expected"] | expected
+        return ledger.read_status_list(text, jwks, issuer, expected["uri"], expected["now"])
+
+    listed = read(vectors["token"])
+    values = [(index, 1) for index in vectors["revoked"]] + [(index, 0) for index in vectors["valid"]]
+    for index, value in values:
+        checks.that(f"index {index} is {value}", ledger.status_of(*listed, index) == value)
+    checks.refused("an index beyond the list", lambda: ledger.status_of(*listed, vectors["beyond"]))
+    for given in vectors["draft"]:
+        unpacked = ledger.unpack(given)
+        told = [ledger.status_of(given["bits"], unpacked, index) for index in range(len(given["statuses"]))]
+        checks.that(f"the draft's list of {given['bits']} bits", told == given["statuses"])
+    for case in vectors["refused"]:
+        checks.refused("status list: " + case["name"], lambda: read(case["token"], **case["expected"]))
+    for case in vectors["index_order"]:
+        checks.that(f"index of {case['counter']}", ledger.index_of(bytes.fromhex(case["key"]), case["counter"]) == case["index"])
+
+
+def log_vectors(checks, vectors, keys):
+    jwks, issuer = keys["ledger_jwks"], keys["issuers"]["ledger"]
+    entries = [ledger.entry_of(leaf["leaf"], bytes.fromhex(leaf["salt"])) for leaf in vectors["leaves"]]
+    checks.that("entries", [entry.hex() for entry in entries] == [leaf["entry"] for leaf in vectors["leaves"]])
+    records = [ledger.record_hash(entry) for entry in entries]
+    trees = {}
+    for case in vectors["checkpoints"]:
+        trees[case["size"]] = ledger.open_checkpoint(case["note"], jwks, issuer)
+        same = trees[case["size"]] == (case["size"], ledger.root_of(records[: case["size"]]))
+        checks.that(f"checkpoint of {case['size']}", same and case["root"] == trees[case["size"]][1].hex())
+    for case in vectors["proofs"]:
+        leaf, index, tree = ledger.open_proof(case["text"], jwks, issuer)
+        same = leaf == vectors["leaves"][index]["leaf"] and index == case["index"] and tree == trees[case["size"]]
+        checks.that(f"proof of {index} in {case['size']}", same)
+    receipt = ledger.open_proof(vectors["proofs"][0]["text"], jwks, issuer)[0]
+    checks.that("the receipt's leaf", ledger.is_of_receipt(receipt, keys["token"]))
+    checks.that("another's leaf", not ledger.is_of_receipt(receipt, keys["enrollment"]["token"]))
+    for case in vectors["consistency"]:
+        old, new, way = trees[case["from"]], trees[case["to"]], [bytes.fromhex(node) for node in case["way"]]
+        checks.accepted(f"from {case['from']} to {case['to']}", lambda: ledger.check_consistency(old, new, way))
+        checks.refused("another old tree", lambda: ledger.check_consistency((old[0], bytes(32)), new, way))
+    for case in vectors["refused"]:
+        checks.refused("log proof: " + case["reason"], lambda: ledger.open_proof(case["text"], jwks, issuer))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("vectors", "jwks", "token", "aud", "iss", "action", "nonce"):
@@ -123,9 +178,11 @@ def main():
     parser.add_argument("--now", type=int)
     args, checks = parser.parse_args(), Checks()
     if args.vectors:
-        folder = pathlib.Path(args.vectors)
-        action_vectors(checks, json.loads((folder / "action.json").read_text()))
-        receipt_vectors(checks, json.loads((folder / "receipt.json").read_text()))
+        vectors = {path.stem: json.loads(path.read_text()) for path in pathlib.Path(args.vectors).glob("*.json")}
+        action_vectors(checks, vectors["action"])
+        receipt_vectors(checks, vectors["receipt"])
+        status_vectors(checks, vectors["status_list"], vectors["receipt"])
+        log_vectors(checks, vectors["log"], vectors["receipt"])
     elif all((args.jwks, args.token, args.aud, args.iss, args.action, args.nonce)):
         one_receipt(checks, args)
     else:

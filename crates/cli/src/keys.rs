@@ -93,8 +93,9 @@ impl Issuers {
     /// Where the address is not `https://` with a host, or ends in a slash.
     pub(crate) fn below(public_url: &str) -> anyhow::Result<Self> {
         let host = public_url.strip_prefix("https://").unwrap_or_default();
-        let sound = !host.is_empty() && !host.ends_with('/') && host.chars().all(|c| c.is_ascii_graphic());
-        ensure!(sound, "{public_url}: not an https address without a trailing slash");
+        // The log is named after the ledger's issuer, and names in signed notes have no plus.
+        let sound = !host.is_empty() && !host.ends_with('/') && host.chars().all(|c| c.is_ascii_graphic() && c != '+');
+        ensure!(sound, "{public_url}: not an https address without a trailing slash and without a plus");
         Ok(Self {
             receipts: format!("{public_url}/receipts"),
             test_receipts: format!("{public_url}/test-receipts"),

@@ -1,7 +1,7 @@
-//! The `countersign` command: keys, a development cluster, receipts checked offline, packs, evaluations.
+//! The `countersign` command: keys, a development cluster, receipts checked offline, the log, packs, evaluations.
 //!
 //! Exit status: 0 done, 1 refused (the thing was looked at and is not good), 2 the question could not be asked (usage, a file
-//! that does not read, a process that does not start). Results go to standard output, everything else to standard error.
+//! that does not read, a process that does not start), 3 alarm (a log contradicted what it signed before). Results go to standard output, everything else to standard error.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command speaks to a terminal")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise"))]
@@ -10,10 +10,16 @@ mod certificates;
 mod completions;
 mod dev;
 mod evaluate;
+mod fetch;
 mod keys;
+mod log;
 mod outcome;
 mod pack;
 mod receipt;
+#[cfg(test)]
+mod small_server;
+mod trust;
+mod whole_file;
 
 use clap::{Parser, Subcommand};
 use outcome::Outcome;
@@ -27,7 +33,8 @@ struct Arguments {
     command: Command,
 }
 
-const EXIT_STATUS: &str = "Exit status: 0 done, 1 refused, 2 usage or a file that does not read.";
+const EXIT_STATUS: &str =
+    "Exit status: 0 done, 1 refused, 2 usage or a file that does not read, 3 alarm of `log watch`.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -39,6 +46,9 @@ enum Command {
     /// Check or show receipts and deletion proofs, offline.
     #[command(subcommand)]
     Receipt(receipt::Receipt),
+    /// Check proofs of the transparency log, make them, and watch the log.
+    #[command(subcommand)]
+    Log(log::Log),
     /// Check or describe a model pack.
     #[command(subcommand)]
     Pack(pack::Pack),
@@ -55,6 +65,7 @@ impl Command {
             Self::Keys(keys) => keys.run(),
             Self::Dev(dev) => dev.run(),
             Self::Receipt(receipt) => receipt.run(),
+            Self::Log(log) => log.run(),
             Self::Pack(pack) => pack.run(),
             Self::Evaluate(evaluate) => evaluate::run(&evaluate).map(|()| Outcome::Done),
             Self::Completions(completions) => completions.run(),

@@ -9,6 +9,8 @@ pub(crate) enum Outcome {
     Done,
     /// Looked at and refused; the reason was printed.
     Refused,
+    /// A log contradicted what it signed before; both sides were kept.
+    Alarm,
 }
 
 impl From<Outcome> for ExitCode {
@@ -16,6 +18,7 @@ impl From<Outcome> for ExitCode {
         match outcome {
             Outcome::Done => Self::SUCCESS,
             Outcome::Refused => Self::from(1),
+            Outcome::Alarm => Self::from(3),
         }
     }
 }

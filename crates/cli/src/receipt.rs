@@ -1,29 +1,33 @@
-//! `countersign receipt verify|evidence|verify-proof|inspect`: what a relying party checks, without a network.
+//! `countersign receipt verify|evidence|verify-proof|inspect`: what a relying party checks, without a network unless asked.
 //!
 //! Must never know: private keys. Invariant: only `inspect` shows claims that nobody checked, and it says so.
 
 mod check;
+mod evidence;
 mod inspect;
+mod revocation;
 #[cfg(test)]
 mod tests;
 
-use crate::outcome::Outcome;
+use crate::{outcome::Outcome, trust};
 use anyhow::Context as _;
 use std::{
+    convert::Infallible,
     fs,
     io::{self, Read as _},
     path::PathBuf,
+    str::FromStr,
 };
 
 /// Check or show receipts and deletion proofs, offline.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Receipt {
     /// Check an accepting receipt before the action it is about (`authorize`), or an enrollment receipt.
-    Verify(check::Verify),
+    Verify(Box<check::Verify>),
     /// Check who signed a receipt or refusal, whatever its time and verdict, for a dispute.
-    Evidence(check::Evidence),
+    Evidence(evidence::Evidence),
     /// Check a deletion proof.
-    VerifyProof(check::VerifyProof),
+    VerifyProof(evidence::VerifyProof),
     /// Show header and claims WITHOUT checking anything.
     Inspect(inspect::Inspect),
 }
@@ -47,8 +51,16 @@ pub(crate) struct Token {
     token: String,
 }
 
+impl FromStr for Token {
+    type Err = Infallible;
+    fn from_str(token: &str) -> Result<Self, Infallible> {
+        Ok(Self { token: token.to_owned() })
+    }
+}
+
 impl Token {
-    fn read(&self) -> anyhow::Result<String> {
+    /// The token, without the white space around it.
+    pub(crate) fn read(&self) -> anyhow::Result<String> {
         let text = if self.token == "-" {
             let mut text = String::new();
             io::stdin().read_to_string(&mut text).context("standard input does not read")?;
@@ -79,10 +91,6 @@ pub(crate) struct Trust {
 impl Trust {
     /// The trusted keys, or why the document is refused.
     fn keys(&self) -> anyhow::Result<Result<receipt::TrustedKeys, receipt::Refused>> {
-        let document =
-            fs::read_to_string(&self.jwks).with_context(|| format!("{} does not read", self.jwks.display()))?;
-        let root = fs::read_to_string(&self.root).unwrap_or_else(|_| self.root.clone());
-        let pin = receipt::Pin { issuer: &self.issuer, root_thumbprint: root.trim() };
-        Ok(receipt::TrustedKeys::from_document(&document, pin))
+        trust::keys(&self.jwks, &self.root, &self.issuer)
     }
 }

@@ -3,7 +3,7 @@
 //! Must never know: keys. Invariant: nothing here returns a type that the rest of the crate takes for checked.
 
 use crate::{
-    jws::{MAX_KEY_SET_BYTES, Parts},
+    jws::{MAX_STATUS_LIST_BYTES, Parts},
     refused::Refused,
 };
 use serde_json::{Map, Value};
@@ -22,7 +22,7 @@ pub struct UnverifiedToken {
 /// # Errors
 /// [`Refused::Malformed`] where the token is not of the strict form.
 pub fn inspect_unverified(token: &str) -> Result<UnverifiedToken, Refused> {
-    let parts = Parts::split(token, MAX_KEY_SET_BYTES)?;
+    let parts = Parts::split(token, MAX_STATUS_LIST_BYTES)?;
     let claims = parts.payload()?;
     Ok(UnverifiedToken { header: parts.header, claims })
 }

@@ -16,6 +16,8 @@ use serde_json::{Map, Value};
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// Largest signed key set, in bytes of the compact form.
 pub(crate) const MAX_KEY_SET_BYTES: usize = 64 * 1024;
+/// Largest status list, in bytes of the compact form: room for 2^20 indexes of two bits that do not compress.
+pub(crate) const MAX_STATUS_LIST_BYTES: usize = 512 * 1024;
 
 /// What a token is; its `typ` header (RFC 8725 §3.11). One kind is never taken for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,6 +28,8 @@ pub enum Typ {
     EnrollmentReceipt,
     /// A reference was destroyed.
     DeletionProof,
+    /// Which receipts were revoked (draft-ietf-oauth-status-list §5.1).
+    StatusList,
     /// A key set, signed by the root.
     JwkSet,
 }
@@ -38,6 +42,7 @@ impl Typ {
             Self::Receipt => "stepup-receipt+jwt",
             Self::EnrollmentReceipt => "enrollment-receipt+jwt",
             Self::DeletionProof => "deletion-proof+jwt",
+            Self::StatusList => "statuslist+jwt",
             Self::JwkSet => "jwk-set+jwt",
         }
     }
@@ -45,6 +50,7 @@ impl Typ {
     const fn max_bytes(self) -> usize {
         match self {
             Self::JwkSet => MAX_KEY_SET_BYTES,
+            Self::StatusList => MAX_STATUS_LIST_BYTES,
             _ => MAX_TOKEN_BYTES,
         }
     }

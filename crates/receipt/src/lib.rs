@@ -1,8 +1,10 @@
-//! All that a relying party needs: the action hash, receipts, deletion proofs, and the keys that may sign them.
+//! All that a relying party needs: the action hash, receipts, deletion proofs, status lists, the transparency log's
+//! checkpoints and proofs, and the keys that may sign them.
 //!
-//! Owns payloads, the canonical action hash, compact JWS (RFC 7515) with EdDSA (RFC 8037) and the signed key sets
-//! (RFC 7517). Must never know: scores, frames, tokio, tonic, where private keys live. Invariant: outside
-//! [`inspect_unverified`] no claim can be read from a token whose signature, type, key and issuer were not checked.
+//! Owns payloads, the canonical action hash, compact JWS (RFC 7515) with EdDSA (RFC 8037), the signed key sets (RFC 7517),
+//! status lists and the log's formats (C2SP). Must never know: scores, frames, tokio, tonic, where private keys live, how
+//! anything is fetched. Invariant: outside [`inspect_unverified`] no claim can be read from a token whose signature, type,
+//! key and issuer were not checked.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking"))]
 
@@ -12,8 +14,11 @@ mod deletion;
 mod inspect;
 mod jwk;
 mod jws;
+mod log;
+mod permutation;
 mod refused;
 mod spend;
+mod status_list;
 mod strict_json;
 mod trusted;
 mod verify;
@@ -26,8 +31,17 @@ pub use deletion::{CoversClaim, DeletionClaims, DeletionProof, ExpectedDeletion,
 pub use inspect::{UnverifiedToken, inspect_unverified};
 pub use jwk::{KeySet, MAX_KEYS, PublicJwk, jwks_document, thumbprint};
 pub use jws::{EncodeError, MAX_TOKEN_BYTES, Typ, encode};
-pub use refused::{Claim, KeyFault, Malformed, Refused};
+pub use log::{
+    Checkpoint, Continues, Growth, KeyName, KeyUse, Leaf, LogEvent, LogProof, Logged, MAX_NOTE_BYTES, MAX_TREE, Salt,
+    TILE_WIDTH, Tile, TreeHead, check_consistency, checkpoint_note, continues, edge, grow, log_origin,
+    prove_consistency, prove_inclusion,
+};
+pub use permutation::{IndexOrder, LIST_ENTRIES};
+pub use refused::{Claim, KeyFault, LogFault, Malformed, Refused, StatusFault};
 pub use spend::{AlreadySpent, SpendError, SpendKey, Unspent};
+pub use status_list::{
+    MAX_LIST_BYTES, ONLINE_SECONDS, STATUS_LEEWAY_SECONDS, Status, StatusList, StatusListClaims, StatusListPlace,
+};
 pub use trusted::{Pin, TrustedKeys};
 pub use verify::{Expected, LEEWAY_SECONDS, Receipt, authorize, evidence, refusal, verify_enrollment, withheld_nonce};
 

@@ -2,6 +2,12 @@
 //!
 //! Must never know: the content of what was refused. Invariant: one condition, one code.
 
+mod log;
+mod status;
+
+pub use log::LogFault;
+pub use status::StatusFault;
+
 use biometrics::Gate;
 
 /// The token or document is not of the strict form.
@@ -76,7 +82,7 @@ pub enum Claim {
     FalseMatchRate,
 }
 
-/// Why a token or a key set was refused.
+/// Why a token, a key set or something of the log was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("refused: {}", self.reason())]
 pub enum Refused {
@@ -109,6 +115,10 @@ pub enum Refused {
     },
     /// An acceptance where a refusal was to be checked.
     VerdictAccept,
+    /// The status list is not taken, or does not say VALID.
+    Status(StatusFault),
+    /// Something of the transparency log is not taken.
+    Log(LogFault),
 }
 
 impl Refused {
@@ -126,6 +136,8 @@ impl Refused {
             Self::GateNotPassed { .. } => "GATE_NOT_PASSED",
             Self::VerdictRefuse { .. } => "VERDICT_REFUSE",
             Self::VerdictAccept => "VERDICT_ACCEPT",
+            Self::Status(fault) => fault.reason(),
+            Self::Log(fault) => fault.reason(),
         }
     }
 
@@ -204,5 +216,17 @@ impl From<KeyFault> for Refused {
 impl From<Claim> for Refused {
     fn from(claim: Claim) -> Self {
         Self::Mismatch(claim)
+    }
+}
+
+impl From<StatusFault> for Refused {
+    fn from(fault: StatusFault) -> Self {
+        Self::Status(fault)
+    }
+}
+
+impl From<LogFault> for Refused {
+    fn from(fault: LogFault) -> Self {
+        Self::Log(fault)
     }
 }

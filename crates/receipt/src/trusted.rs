@@ -87,6 +87,11 @@ impl TrustedKeys {
         self.keys.iter().map(|(kid, _)| kid.as_str())
     }
 
+    /// The keys themselves, for signatures that are no JWS.
+    pub(crate) fn verifying(&self) -> impl Iterator<Item = &VerifyingKey> {
+        self.keys.iter().map(|(_, key)| key)
+    }
+
     /// Checks form, type, key, signature and issuer of a token and hands out its claims.
     pub(crate) fn open<C: DeserializeOwned>(&self, token: &str, types: &[Typ]) -> Result<(Typ, C), Refused> {
         let key = |kid: &str| self.keys.iter().find(|(known, _)| known == kid).map(|(_, key)| key);

@@ -6,8 +6,9 @@ use crate::{
     ActClaim, Action, base64url,
     claims::ReceiptClaims,
     jws::Typ,
-    refused::{Claim, Malformed, Refused},
+    refused::{Claim, Malformed, Refused, StatusFault},
     spend::Unspent,
+    status_list::StatusList,
     trusted::TrustedKeys,
 };
 use biometrics::{CaptureMode, ChallengeId, Gate, GateStatus, Purpose, Verdict};
@@ -39,6 +40,9 @@ pub struct Expected<'a> {
     pub max_fmr: Option<f64>,
     /// Gates that need not have run. Every other gate must PASS; these may be NOT_RUN, never FAIL or INCONCLUSIVE.
     pub accepted_not_run: &'a [Gate],
+    /// The list that the receipt's `status` names, fresh: the receipt must be VALID in it. `None` does not look: a receipt
+    /// that was revoked stays usable to the end of its window.
+    pub status: Option<&'a StatusList>,
 }
 
 impl<'a> Expected<'a> {
@@ -56,6 +60,7 @@ impl<'a> Expected<'a> {
             max_attempt: 3,
             max_fmr: None,
             accepted_not_run: &[],
+            status: None,
         }
     }
 }
@@ -159,6 +164,7 @@ fn accepting(
     }
     check_gates(claims, expected.accepted_not_run)?;
     check_acceptance(claims, expected)?;
+    check_status(claims, expected.status, now_s)?;
     Ok(receipt)
 }
 
@@ -227,4 +233,14 @@ fn check_gates(claims: &ReceiptClaims, accepted_not_run: &[Gate]) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// Last of all (draft-ietf-oauth-status-list §8.3): what the list says of a receipt that is good in itself.
+fn check_status(claims: &ReceiptClaims, list: Option<&StatusList>, now_s: i64) -> Result<(), StatusFault> {
+    let Some(list) = list else { return Ok(()) };
+    let place = &claims.status.as_ref().ok_or(StatusFault::Missing)?.status_list;
+    if place.uri != list.uri() {
+        return Err(StatusFault::OtherList);
+    }
+    list.check_valid(place.idx, now_s)
 }

@@ -1,11 +1,12 @@
-//! The checks: each reads its files, asks the `receipt` crate, and prints the verdict or the refusal's code.
+//! `countersign receipt verify`: a receipt before its action. Reads the files, asks the `receipt` crate, and prints the verdict
+//! or the refusal's code.
 
-use super::{Token, Trust};
+use super::{Token, Trust, revocation::Revocation};
 use crate::outcome::Outcome;
 use anyhow::{Context as _, anyhow};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use biometrics::{ChallengeId, Gate};
-use receipt::{Action, Expected, ExpectedDeletion, ReceiptClaims, Refused};
+use receipt::{Action, Expected, Receipt, ReceiptClaims, Refused, StatusFault, TrustedKeys};
 use serde::{
     Serialize,
     de::{DeserializeOwned, IntoDeserializer, value::Error as ValueError},
@@ -50,6 +51,8 @@ pub(crate) struct Verify {
     /// An enrollment receipt is expected, which approves no action by itself.
     #[arg(long)]
     enrollment: bool,
+    #[command(flatten)]
+    revocation: Revocation,
     /// Print the checked claims as JSON.
     #[arg(long)]
     json: bool,
@@ -75,15 +78,12 @@ impl Verify {
             Ok(keys) => keys,
             Err(refused) => return Ok(say_refused(refused)),
         };
-        let checked = if self.enrollment {
-            receipt::verify_enrollment(&token, &keys, &expected, now_s)
-        } else {
-            // The command has no ledger of spent receipts: it says so instead of claiming to have spent this one.
-            receipt::authorize(&token, &keys, &expected, now_s).and_then(|_unspent| receipt::evidence(&token, &keys))
-        };
-        match checked {
+        match self.check(&token, &keys, &expected, now_s)? {
             Ok(receipt) => {
                 say_receipt(receipt.claims(), self.json)?;
+                if !self.revocation.is_asked() {
+                    eprintln!("revocation was not looked at: --online, or --status-list FILE");
+                }
                 if !self.enrollment {
                     eprintln!("not spent: insert (iss, jti) as a unique row in the transaction that does the action");
                 }
@@ -92,62 +92,34 @@ impl Verify {
             Err(refused) => Ok(say_refused(refused)),
         }
     }
-}
 
-/// Check who signed a receipt or refusal.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Evidence {
-    #[command(flatten)]
-    token: Token,
-    #[command(flatten)]
-    trust: Trust,
-    /// Print the checked claims as JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-impl Evidence {
-    /// Checks and prints.
-    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
-        let token = self.token.read()?;
-        match self.trust.keys()?.and_then(|keys| receipt::evidence(&token, &keys)) {
-            Ok(receipt) => say_receipt(receipt.claims(), self.json).map(|()| Outcome::Done),
-            Err(refused) => Ok(say_refused(refused)),
-        }
-    }
-}
-
-/// Check a deletion proof.
-#[derive(Debug, clap::Args)]
-pub(crate) struct VerifyProof {
-    #[command(flatten)]
-    token: Token,
-    #[command(flatten)]
-    trust: Trust,
-    /// Your tenant id.
-    #[arg(long, value_name = "TENANT")]
-    aud: String,
-    /// The commitment given at enrollment, base64url without padding.
-    #[arg(long, value_name = "BASE64URL", allow_hyphen_values = true)]
-    commitment: String,
-}
-
-impl VerifyProof {
-    /// Checks and prints the proof's claims as JSON.
-    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
-        let token = self.token.read()?;
-        let expected = ExpectedDeletion { aud: &self.aud, commitment: commitment(&self.commitment)? };
-        match self.trust.keys()?.and_then(|keys| receipt::verify_deletion_proof(&token, &keys, &expected)) {
-            Ok(proof) => {
-                println!("{}", serde_json::to_string_pretty(proof.claims())?);
-                Ok(Outcome::Done)
+    /// First the receipt in itself, then what its status list says of it.
+    fn check(
+        &self,
+        token: &str,
+        keys: &TrustedKeys,
+        expected: &Expected<'_>,
+        now_s: i64,
+    ) -> anyhow::Result<Result<Receipt, Refused>> {
+        let checked = |expected: &Expected<'_>| {
+            if self.enrollment {
+                receipt::verify_enrollment(token, keys, expected, now_s)
+            } else {
+                // The command has no ledger of spent receipts: it says so instead of claiming to have spent this one.
+                receipt::authorize(token, keys, expected, now_s).and_then(|_unspent| receipt::evidence(token, keys))
             }
-            Err(refused) => Ok(say_refused(refused)),
-        }
+        };
+        let receipt = match checked(expected) {
+            Ok(receipt) if self.revocation.is_asked() => receipt,
+            whole => return Ok(whole),
+        };
+        let Some(status) = &receipt.claims().status else { return Ok(Err(StatusFault::Missing.into())) };
+        let list = self.revocation.list(&status.status_list.uri, &self.trust.root, now_s)?;
+        Ok(list.and_then(|list| checked(&Expected { status: Some(&list), ..*expected })))
     }
 }
 
-fn say_receipt(claims: &ReceiptClaims, as_json: bool) -> anyhow::Result<()> {
+pub(super) fn say_receipt(claims: &ReceiptClaims, as_json: bool) -> anyhow::Result<()> {
     if as_json {
         println!("{}", serde_json::to_string_pretty(claims)?);
         return Ok(());
@@ -166,7 +138,7 @@ fn say_receipt(claims: &ReceiptClaims, as_json: bool) -> anyhow::Result<()> {
 }
 
 /// Prints the code, and the gate where it is about one.
-fn say_refused(refused: Refused) -> Outcome {
+pub(super) fn say_refused(refused: Refused) -> Outcome {
     match refused.gate() {
         Some(gate) => eprintln!("refused: {} {}", refused.reason(), code(&gate)),
         None => eprintln!("refused: {}", refused.reason()),
@@ -194,7 +166,7 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
-fn commitment(text: &str) -> anyhow::Result<[u8; 32]> {
+pub(super) fn commitment(text: &str) -> anyhow::Result<[u8; 32]> {
     let given = bytes(text).and_then(|bytes| bytes.try_into().ok());
     given.ok_or_else(|| anyhow!("--commitment is not 32 bytes in base64url without padding"))
 }

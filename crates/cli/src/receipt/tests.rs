@@ -1,15 +1,24 @@
 //! The commands on a receipt signed by keys that `keys init` made.
 
-use crate::{Arguments, Command, keys, outcome::Outcome};
+use crate::{
+    Arguments, Command, keys,
+    outcome::Outcome,
+    small_server::{Manner, serve},
+};
 use biometrics::{Gate, GateResult, GateStatus};
 use clap::Parser as _;
 use custody::Signer;
-use receipt::{ActClaim, Action, FmrClaim, ModeClaim, ReceiptClaims, RefClaim, Typ, base64url};
+use receipt::{
+    ActClaim, Action, FmrClaim, ModeClaim, ReceiptClaims, RefClaim, StatusClaim, StatusListClaim, StatusListClaims,
+    StatusListPlace, Typ, base64url,
+};
 use std::{borrow::Cow, convert::Infallible, fs, path::PathBuf};
 
 const NONCE: [u8; 16] = [9; 16];
 const TENANT: &str = "tn_00000000000000000000000000000001";
 const ISSUED: i64 = 1_800_000_000;
+/// The value of an option that takes none.
+const SWITCH: &str = "\0";
 
 /// A key directory, a receipt and its action, as files.
 struct Desk {
@@ -26,15 +35,33 @@ impl Desk {
         let desk = Self { folder, root, issuers };
         let action = Action { kind: "withdrawal".into(), amount: "250.00".into(), ..Action::default() };
         fs::write(desk.file("action.json"), serde_json::to_string(&action).unwrap()).unwrap();
-        fs::write(desk.file("receipt.jwt"), desk.receipt(&action)).unwrap();
+        fs::write(desk.file("receipt.jwt"), desk.receipt(&action, None)).unwrap();
         desk
+    }
+
+    /// A receipt that names index 7 of the list at `uri`.
+    fn with_status(uri: &str) -> Self {
+        let desk = Self::new();
+        let action = Action { kind: "withdrawal".into(), amount: "250.00".into(), ..Action::default() };
+        let status = StatusClaim { status_list: StatusListClaim { idx: 7, uri: uri.into() } };
+        fs::write(desk.file("receipt.jwt"), desk.receipt(&action, Some(status))).unwrap();
+        desk
+    }
+
+    /// A list at `uri`, signed by the ledger `age` seconds before the receipt is looked at.
+    fn list(&self, uri: &str, age: i64, revoked: &[u32]) -> String {
+        let signer = Signer::open(self.file("keys/gateway/ledger.pem")).unwrap();
+        let place = StatusListPlace { iss: &self.issuers.ledger, uri, iat: ISSUED + 10 - age, ttl: 60, life: 120 };
+        let claims = StatusListClaims::new(place, revoked.iter().copied()).unwrap();
+        let kid = receipt::thumbprint(&signer.public());
+        receipt::encode(Typ::StatusList, &kid, &claims, |message| Ok::<_, Infallible>(signer.sign(message))).unwrap()
     }
 
     fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn receipt(&self, action: &Action) -> String {
+    fn receipt(&self, action: &Action, status: Option<StatusClaim>) -> String {
         let signer = Signer::open(self.file("keys/worker/test-receipt.pem")).unwrap();
         let result = |gate: Gate| GateResult {
             gate,
@@ -70,7 +97,7 @@ impl Desk {
             }),
             amr: vec!["face".into()],
             consent: None,
-            status: None,
+            status,
             asserted: Vec::new(),
         };
         let kid = receipt::thumbprint(&signer.public());
@@ -101,7 +128,7 @@ impl Desk {
         }
         let token = self.file("receipt.jwt").display().to_string();
         let mut line = vec!["countersign", "receipt", "verify", &token];
-        line.extend(options.into_iter().flat_map(|(name, value)| [name, value]));
+        line.extend(options.into_iter().flat_map(|(name, value)| [name, value]).filter(|word| *word != SWITCH));
         let Command::Receipt(command) = Arguments::try_parse_from(line)?.command else {
             panic!("not a receipt command")
         };
@@ -141,5 +168,69 @@ fn what_cannot_be_asked_is_an_error_and_no_refusal() {
     let desk = Desk::new();
     for wrong in [("--action", "/nowhere"), ("--nonce", "a+b="), ("--accept-not-run", "LUCK"), ("--jwks", "/nowhere")] {
         assert!(desk.verify(&[wrong]).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_revoked_receipt_is_refused_by_a_list_from_a_file() {
+    let uri = "https://countersign.test/v1/status/1";
+    let desk = Desk::with_status(uri);
+    let jwks = desk.file("keys/public/ledger-jwks.json").display().to_string();
+    let file = desk.file("list.jwt").display().to_string();
+    let verify = |token: &str| {
+        fs::write(&file, token).unwrap();
+        let given =
+            [("--status-list", file.as_str()), ("--ledger-jwks", &jwks), ("--ledger-issuer", &desk.issuers.ledger)];
+        desk.verify(&given).unwrap()
+    };
+    assert_eq!(verify(&desk.list(uri, 0, &[6, 8])), Outcome::Done);
+    assert_eq!(verify(&desk.list(uri, 59, &[])), Outcome::Done, "a file serves until its ttl");
+    assert_eq!(verify(&desk.list(uri, 65, &[])), Outcome::Refused, "and no longer");
+    assert_eq!(verify(&desk.list(uri, 0, &[7])), Outcome::Refused);
+    assert_eq!(verify(&desk.list("https://countersign.test/v1/status/2", 0, &[])), Outcome::Refused);
+    assert_eq!(verify("a.b.c"), Outcome::Refused);
+    assert_eq!(verify(&Desk::new().list(uri, 0, &[])), Outcome::Refused, "another deployment's");
+    assert_eq!(desk.verify(&[]).unwrap(), Outcome::Done, "control: without a list nobody looks");
+    assert!(desk.verify(&[("--status-list", &file)]).is_err(), "a list without the keys that sign it");
+}
+
+#[test]
+fn a_list_is_fetched_kept_and_fetched_again_when_it_is_old() {
+    let served = tempfile::tempdir().unwrap();
+    let uri = format!("{}/1", serve(served.path().to_owned(), Manner::Honest));
+    let desk = Desk::with_status(&uri);
+    let jwks = desk.file("keys/public/ledger-jwks.json").display().to_string();
+    let cache = desk.file("cache.jwt").display().to_string();
+    let online = [("--online", SWITCH), ("--ledger-jwks", &jwks), ("--ledger-issuer", &desk.issuers.ledger)];
+    let cached = [online.as_slice(), &[("--status-list", &cache)]].concat();
+    let publish = |token: &str| fs::write(served.path().join("1"), token).unwrap();
+    assert!(desk.verify(&online).is_err(), "there is no list: nothing can be said");
+    publish(&desk.list(&uri, 0, &[]));
+    assert_eq!(desk.verify(&online).unwrap(), Outcome::Done);
+    publish(&desk.list(&uri, 20, &[]));
+    assert_eq!(desk.verify(&online).unwrap(), Outcome::Refused, "online a list of twenty seconds is old");
+    publish(&desk.list(&uri, 5, &[]));
+    assert_eq!(desk.verify(&cached).unwrap(), Outcome::Done);
+    let kept = fs::read_to_string(&cache).unwrap();
+    publish(&desk.list(&uri, 0, &[7]));
+    assert_eq!(desk.verify(&cached).unwrap(), Outcome::Done, "the kept one is fresh");
+    fs::write(&cache, desk.list(&uri, 20, &[])).unwrap();
+    assert_eq!(desk.verify(&cached).unwrap(), Outcome::Refused, "the kept one is old, the new one revokes");
+    assert_ne!(fs::read_to_string(&cache).unwrap(), kept);
+    fs::remove_file(served.path().join("1")).unwrap();
+    assert_eq!(desk.verify(&cached).unwrap(), Outcome::Refused, "from the cache");
+}
+
+#[test]
+fn a_list_that_is_not_answered_is_an_error_in_time() {
+    for manner in [Manner::Silent, Manner::Endless, Manner::Half, Manner::Error, Manner::Circle] {
+        let served = tempfile::tempdir().unwrap();
+        let uri = format!("{}/1", serve(served.path().to_owned(), manner));
+        let desk = Desk::with_status(&uri);
+        fs::write(served.path().join("1"), desk.list(&uri, 0, &[])).unwrap();
+        let jwks = desk.file("keys/public/ledger-jwks.json").display().to_string();
+        let issuer = &desk.issuers.ledger;
+        let given = [("--online", SWITCH), ("--ledger-jwks", &jwks), ("--ledger-issuer", issuer), ("--timeout", "1")];
+        assert!(desk.verify(&given).is_err(), "{manner:?}");
     }
 }

@@ -7,6 +7,10 @@
 mod authorize;
 mod fuzz;
 mod keys;
+mod ledger_vectors;
+mod log;
+mod log_tamper;
+mod status;
 mod support;
 mod tamper;
 mod vectors;

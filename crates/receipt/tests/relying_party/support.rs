@@ -1,5 +1,7 @@
 //! Keys, claims and tokens made on the spot; signing here is a development aid, products sign in `custody`.
 
+pub(crate) mod ledger;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use biometrics::{CaptureMode, ChallengeId, Gate, GateResult, GateStatus, Jti, Purpose, ReferenceId, Verdict};
 use ed25519_dalek::{Signer, SigningKey};

@@ -13,22 +13,22 @@ use std::collections::HashSet;
 use crate::support::{public, signer};
 
 const ACTION: &str = include_str!("../../../../tests/vectors/action.json");
-const RECEIPT: &str = include_str!("../../../../tests/vectors/receipt.json");
+pub(crate) const RECEIPT: &str = include_str!("../../../../tests/vectors/receipt.json");
 
-fn load(text: &str) -> Value {
+pub(crate) fn load(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-fn typed<T: serde::de::DeserializeOwned>(value: &Value) -> T {
+pub(crate) fn typed<T: serde::de::DeserializeOwned>(value: &Value) -> T {
     serde_json::from_value(value.clone()).unwrap()
 }
 
-fn seed(vectors: &Value, name: &str) -> SigningKey {
+pub(crate) fn seed(vectors: &Value, name: &str) -> SigningKey {
     let bytes = hex::decode(vectors["seeds"][name].as_str().unwrap()).unwrap();
     SigningKey::from_bytes(&bytes.try_into().unwrap())
 }
 
-fn keys(vectors: &Value, document: &str, issuer: &str) -> TrustedKeys {
+pub(crate) fn keys(vectors: &Value, document: &str, issuer: &str) -> TrustedKeys {
     let pin = Pin {
         issuer: vectors["issuers"][issuer].as_str().unwrap(),
         root_thumbprint: vectors["root_thumbprint"].as_str().unwrap(),
@@ -36,12 +36,12 @@ fn keys(vectors: &Value, document: &str, issuer: &str) -> TrustedKeys {
     TrustedKeys::from_document(&vectors[document].to_string(), pin).unwrap()
 }
 
-fn bytes(value: &Value) -> Vec<u8> {
+pub(crate) fn bytes(value: &Value) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(value.as_str().unwrap()).unwrap()
 }
 
 /// Runs `check` with the common expectation, members replaced by those of `case`.
-fn under<T>(common: &Value, case: &Value, check: impl FnOnce(&Expected<'_>, i64) -> T) -> T {
+pub(crate) fn under<T>(common: &Value, case: &Value, check: impl FnOnce(&Expected<'_>, i64) -> T) -> T {
     let mut members = common.as_object().unwrap().clone();
     members.extend(case["expected"].as_object().cloned().unwrap_or_default());
     let action: Action = typed(&members["action"]);
