@@ -26,9 +26,13 @@ static NAMES: AtomicU32 = AtomicU32::new(0);
 
 /// A superuser's connection.
 pub(super) async fn superuser(database: &str) -> PgConnection {
+    superuser_of(&SERVER, database).await
+}
+
+pub(super) async fn superuser_of(server: &Server, database: &str) -> PgConnection {
     let options = PgConnectOptions::new_without_pgpass()
-        .host(SERVER.socket.to_str().unwrap())
-        .port(SERVER.port)
+        .host(server.socket.to_str().unwrap())
+        .port(server.port)
         .username(SUPERUSER)
         .database(database)
         .ssl_mode(PgSslMode::Disable)

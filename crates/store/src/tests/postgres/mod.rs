@@ -4,6 +4,7 @@ mod access;
 #[path = "../contract/mod.rs"]
 mod contract;
 mod isolation;
+mod network;
 mod outages;
 
 use crate::tests::fixture::*;
