@@ -6,9 +6,12 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _,
     postgres::{PgConnectOptions, PgSslMode},
 };
-use std::sync::{
-    LazyLock,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 use tokio::sync::{Mutex, OnceCell};
 
@@ -102,6 +105,11 @@ impl Database {
 
     pub(super) fn config(&self) -> StoreConfig {
         served(&self.name).into()
+    }
+
+    /// Where the server keeps its files.
+    pub(super) fn cluster(&self) -> PathBuf {
+        SERVER.socket.join("data")
     }
 
     pub(super) fn address(&self) -> String {

@@ -6,6 +6,7 @@ mod contract;
 mod isolation;
 mod network;
 mod outages;
+mod remnants;
 
 use crate::tests::fixture::*;
 
