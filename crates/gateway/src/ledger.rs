@@ -26,7 +26,7 @@ impl Ledger {
         Self { signer, kid, issuer: format!("{}/ledger", public_url.trim_end_matches('/')) }
     }
 
-    /// Signs the proof of one deletion whose bytes are gone as of `checkpoint`.
+    /// Signs the proof of one deletion that `checkpoint` covers.
     ///
     /// # Errors
     /// `INTERNAL` where the claims do not encode.
@@ -37,6 +37,7 @@ impl Ledger {
         now_ms: i64,
     ) -> Result<String, Reason> {
         let deleted_at = erased.deleted_at_ms.div_euclid(1000);
+        let live_store = if checkpoint.leaves_remnants() { LiveStore::SealedRemnants } else { LiveStore::Erased };
         let claims = DeletionClaims {
             iss: self.issuer.clone(),
             aud: erased.tenant.to_string(),
@@ -48,7 +49,7 @@ impl Ledger {
                 epoch: erased.epoch,
                 commitment: receipt::base64url(&erased.commitment),
             },
-            covers: CoversClaim { live_store: LiveStore::Erased, backups_until: deleted_at + BACKUPS_S },
+            covers: CoversClaim { live_store, backups_until: deleted_at + BACKUPS_S },
             cause: erased.cause.clone(),
             deleted_at,
         };

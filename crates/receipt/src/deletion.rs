@@ -51,6 +51,9 @@ pub struct CoversClaim {
 pub enum LiveStore {
     /// The wrapped key is destroyed and the ciphertext overwritten.
     Erased,
+    /// The wrapped key and the ciphertext are deleted; a database server may keep dead copies of both until it recycles
+    /// them. They cannot be opened once the KEK version that wrapped the key is destroyed, as with backups.
+    SealedRemnants,
 }
 
 /// What a tenant expects of a deletion proof.

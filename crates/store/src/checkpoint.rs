@@ -9,7 +9,7 @@
 
 use crate::{
     Store, StoreError,
-    conn::{now_ms, query},
+    conn::{Conn, now_ms, query},
     door::Engine,
     failpoint,
     sqlite::SqliteFile,
@@ -19,6 +19,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checkpoint {
     at_ms: i64,
+    remnants: bool,
 }
 
 impl Checkpoint {
@@ -28,9 +29,15 @@ impl Checkpoint {
         self.at_ms
     }
 
+    /// Whether the server may keep dead copies of what was erased, sealed, until it recycles them.
+    #[must_use]
+    pub const fn leaves_remnants(self) -> bool {
+        self.remnants
+    }
+
     /// The checkpoint that a proved deletion had: it covered at least what was erased by `deleted_at_ms`.
-    pub(crate) const fn of_proved(deleted_at_ms: i64) -> Self {
-        Self { at_ms: deleted_at_ms }
+    pub(crate) const fn of_proved(deleted_at_ms: i64, conn: &Conn) -> Self {
+        Self { at_ms: deleted_at_ms, remnants: conn.is_postgres() }
     }
 }
 
@@ -41,12 +48,12 @@ impl Store {
     /// # Errors
     /// `CheckpointBlocked` when a reader or another process holds the log; `Unavailable`.
     pub async fn checkpoint(&self) -> Result<Checkpoint, StoreError> {
-        let at_ms = match &self.engine {
-            Engine::Sqlite(file) => truncate(file).await?,
-            Engine::Postgres(_) => self.now_ms().await?,
+        let checkpoint = match &self.engine {
+            Engine::Sqlite(file) => Checkpoint { at_ms: truncate(file).await?, remnants: false },
+            Engine::Postgres(_) => Checkpoint { at_ms: self.now_ms().await?, remnants: true },
         };
         failpoint("erase.after_checkpoint");
-        Ok(Checkpoint { at_ms })
+        Ok(checkpoint)
     }
 }
 

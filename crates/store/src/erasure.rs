@@ -150,7 +150,7 @@ async fn earlier(conn: &mut Conn, of: Of<'_>, now: i64) -> Result<EraseResult, S
     let row = query(sql).bind(of.tenant.uuid()).bind(of.user.as_str()).bind(since).fetch_optional(conn).await?;
     let Some(row) = row else { return Ok(EraseResult::NoReference) };
     let (erased, proved_at_ms): (_, Option<i64>) = (Erased::read(&row)?, row.try_get("proved_at_ms")?);
-    let checkpoint = Checkpoint::of_proved(erased.deleted_at_ms);
+    let checkpoint = Checkpoint::of_proved(erased.deleted_at_ms, conn);
     Ok(if proved_at_ms.is_some() { EraseResult::Proved(erased, checkpoint) } else { EraseResult::Erased(erased) })
 }
 

@@ -39,11 +39,15 @@ pub(crate) async fn sqlite(conn: &mut SqliteConnection) -> Result<(), StoreError
     migrator.run_direct(None, conn, false).await.map_err(StoreError::Schema)
 }
 
-/// Applies to the database what is missing, as its owner, and lets `serving` do what serving needs.
+/// Applies to the database what is missing, as its owner, and lets `serving` do what serving needs. Of several that start at
+/// once one goes first; the lock ends with the connection at the latest.
 pub(crate) async fn postgres(conn: &mut PgConnection, serving: &str) -> Result<(), StoreError> {
-    let migrator = Migrator::with_migrations(migrations(POSTGRES).collect());
+    let mut migrator = Migrator::with_migrations(migrations(POSTGRES).collect());
+    migrator.set_locking(false);
+    conn.lock().await.map_err(StoreError::Schema)?;
     migrator.run_direct(None, conn, false).await.map_err(StoreError::Schema)?;
-    grant(conn, serving).await
+    grant(conn, serving).await?;
+    conn.unlock().await.map_err(StoreError::Schema)
 }
 
 /// Rows of every table, but nobody changes what was applied or said in the audit. The owner needs no grant of its own.

@@ -27,6 +27,32 @@ pub(crate) fn packs(tally: &mut Tally) -> Result<Vec<&'static str>> {
     Ok(made)
 }
 
+/// Whether there is a Postgres to test with. As root it is installed from the system's packages where it is absent.
+pub(crate) fn postgres(tally: &mut Tally) -> bool {
+    const INSTALL: &str = "apt-get update -q && apt-get install -q -y --no-install-recommends postgresql";
+    if has_postgres() {
+        return true;
+    }
+    let root = Tool::new("id").arg("-u").output().is_ok_and(|id| id.trim() == "0");
+    let why = if root {
+        command::say("installing Postgres from the system's packages");
+        match Tool::new("sh").args(["-c", INSTALL]).env("DEBIAN_FRONTEND", "noninteractive").output() {
+            Ok(_) if has_postgres() => return true,
+            Ok(_) => "its package holds no /usr/lib/postgresql/*/bin/initdb".to_owned(),
+            Err(error) => format!("{error:#}"),
+        }
+    } else {
+        format!("not installed; as root: {INSTALL}")
+    };
+    tally.skip("postgres", &why.replace('\n', " "));
+    false
+}
+
+fn has_postgres() -> bool {
+    let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") else { return false };
+    versions.flatten().any(|version| version.path().join("bin/initdb").exists())
+}
+
 /// Installs stock libraries of other languages and builds every program of the workspace; tests and demo start them as processes.
 pub(crate) fn programs() -> Result<()> {
     interop::install()?;

@@ -6,9 +6,12 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _,
     postgres::{PgConnectOptions, PgSslMode},
 };
-use std::sync::{
-    LazyLock,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 use tokio::sync::{Mutex, OnceCell};
 
@@ -26,9 +29,13 @@ static NAMES: AtomicU32 = AtomicU32::new(0);
 
 /// A superuser's connection.
 pub(super) async fn superuser(database: &str) -> PgConnection {
+    superuser_of(&SERVER, database).await
+}
+
+pub(super) async fn superuser_of(server: &Server, database: &str) -> PgConnection {
     let options = PgConnectOptions::new_without_pgpass()
-        .host(SERVER.socket.to_str().unwrap())
-        .port(SERVER.port)
+        .host(server.socket.to_str().unwrap())
+        .port(server.port)
         .username(SUPERUSER)
         .database(database)
         .ssl_mode(PgSslMode::Disable)
@@ -98,6 +105,11 @@ impl Database {
 
     pub(super) fn config(&self) -> StoreConfig {
         served(&self.name).into()
+    }
+
+    /// Where the server keeps its files.
+    pub(super) fn cluster(&self) -> PathBuf {
+        SERVER.socket.join("data")
     }
 
     pub(super) fn address(&self) -> String {

@@ -4,7 +4,9 @@ mod access;
 #[path = "../contract/mod.rs"]
 mod contract;
 mod isolation;
+mod network;
 mod outages;
+mod remnants;
 
 use crate::tests::fixture::*;
 

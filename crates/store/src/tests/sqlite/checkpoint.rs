@@ -71,3 +71,9 @@ async fn a_full_disk_is_unavailable_and_passes() {
     f.record(accept()).await;
     assert_eq!(f.number("SELECT count(*) FROM sealed_references").await, 1, "it recovers by itself");
 }
+
+#[tokio::test]
+async fn a_checkpoint_leaves_no_remnants() {
+    let f = Fixture::on(ENGINE).await;
+    assert!(!f.store.checkpoint().await.unwrap().leaves_remnants());
+}
