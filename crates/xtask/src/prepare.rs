@@ -27,6 +27,22 @@ pub(crate) fn packs(tally: &mut Tally) -> Result<Vec<&'static str>> {
     Ok(made)
 }
 
+/// Installs SoftHSM 2 from the system's packages where it is absent and we may; else its tests say that they were skipped.
+pub(crate) fn token() {
+    let there = || Tool::new("softhsm2-util").arg("--version").output().is_ok();
+    if there() {
+        return;
+    }
+    let apt =
+        |arguments: &[&str]| Tool::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").output();
+    let installed = apt(&["update"]).and_then(|_| apt(&["install", "--yes", "--no-install-recommends", "softhsm2"]));
+    if installed.is_err() || !there() {
+        command::say(
+            "no SoftHSM 2: install it with `apt-get update && apt-get install softhsm2`; tests of PKCS#11 are skipped",
+        );
+    }
+}
+
 /// Installs stock libraries of other languages and builds every program of the workspace; tests and demo start them as processes.
 pub(crate) fn programs() -> Result<()> {
     interop::install()?;

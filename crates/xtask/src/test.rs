@@ -13,6 +13,7 @@ pub(crate) fn run() -> Result<()> {
     let mut tally = Tally::default();
     let packs = prepare::packs(&mut tally)?;
     prepare::programs()?;
+    prepare::token();
     fs::create_dir_all(places::target().join("test-logs"))?;
     let [interop, node] = [places::root().join("tests/interop"), places::target().join("node")];
     let python = Tool::new("python3").arg(interop.join("check_receipt.py")).args(["--vectors", "tests/vectors"]);

@@ -3,8 +3,9 @@
 use crate::{Arguments, Command, keys, outcome::Outcome};
 use biometrics::{Gate, GateResult, GateStatus};
 use clap::Parser as _;
-use custody::Signer;
+use custody::PemKey;
 use receipt::{ActClaim, Action, FmrClaim, ModeClaim, ReceiptClaims, RefClaim, Typ, base64url};
+use service::Clock;
 use std::{borrow::Cow, convert::Infallible, fs, path::PathBuf};
 
 const NONCE: [u8; 16] = [9; 16];
@@ -22,7 +23,9 @@ impl Desk {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let issuers = keys::Issuers::below("https://countersign.test").unwrap();
-        let root = keys::init(&folder.path().join("keys"), &issuers, ISSUED).unwrap();
+        let root =
+            keys::init(&folder.path().join("keys"), ("https://countersign.test", None), Clock::manual(ISSUED * 1000))
+                .unwrap();
         let desk = Self { folder, root, issuers };
         let action = Action { kind: "withdrawal".into(), amount: "250.00".into(), ..Action::default() };
         fs::write(desk.file("action.json"), serde_json::to_string(&action).unwrap()).unwrap();
@@ -35,7 +38,7 @@ impl Desk {
     }
 
     fn receipt(&self, action: &Action) -> String {
-        let signer = Signer::open(self.file("keys/worker/test-receipt.pem")).unwrap();
+        let signer = PemKey::open(self.file("keys/worker/test-receipt.pem")).unwrap();
         let result = |gate: Gate| GateResult {
             gate,
             status: if gate == Gate::PresentationAttack { GateStatus::NotRun } else { GateStatus::Pass },
