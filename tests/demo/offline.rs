@@ -6,7 +6,7 @@ use crate::{
     story::{Told, nonce},
 };
 use anyhow::{Context, Result, bail};
-use custody::Signer;
+use custody::PemKey;
 use receipt::Typ;
 use std::{
     fs,
@@ -212,7 +212,7 @@ fn refused(said: &Said, word: &str) -> Result<()> {
 
 /// The accepted receipt's own claims under the ledger key, as a broken gateway could make them.
 fn forge(cluster: &Cluster, told: &Told) -> Result<String> {
-    let ledger = Signer::open(cluster.folder().join("keys/gateway/ledger.pem"))?;
+    let ledger = PemKey::open(cluster.folder().join("keys/gateway/ledger.pem"))?;
     let claims = receipt::inspect_unverified(&told.receipt).context("our own receipt does not read")?.claims;
     let kid = receipt::thumbprint(&ledger.public());
     Ok(receipt::encode(Typ::Receipt, &kid, &claims, |message| Ok::<_, std::convert::Infallible>(ledger.sign(message)))?)

@@ -1,7 +1,7 @@
 //! Receipts checked where there is no network: by the command, by stock PyJWT and by stock jose; and what is no receipt.
 
 use anyhow::{Context, Result, ensure};
-use custody::Signer;
+use custody::PemKey;
 use receipt::Typ;
 use std::{
     path::{Path, PathBuf},
@@ -113,7 +113,7 @@ const NO_NETWORK: [&str; 2] = ["--net", "--map-root-user"];
 
 /// The claims of an accepted receipt, signed by the ledger's key under its own key id.
 fn forge(scene: &Scene, token: &str) -> Result<String> {
-    let ledger = Signer::open(scene.cluster.folder().join("keys/gateway/ledger.pem"))?;
+    let ledger = PemKey::open(scene.cluster.folder().join("keys/gateway/ledger.pem"))?;
     let genuine = receipt::evidence(token, &scene.receipt_keys()?)?;
     let kid = receipt::thumbprint(&ledger.public());
     let sign = |message: &[u8]| Ok::<_, std::convert::Infallible>(ledger.sign(message));

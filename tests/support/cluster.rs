@@ -262,7 +262,7 @@ fn start_worker(dir: &Path, options: &Options, number: usize) -> Result<Process>
         "listen = \"{listen}\"\nadmin_listen = \"{admin}\"\n\
          [tls]\ncert = \"{tls}/worker.pem\"\nkey = \"{tls}/worker.key\"\nclient_ca = \"{tls}/ca.pem\"\n\
          allowed_peers = [\"gateway.countersign.internal\"]\n\
-         [keys]\ndirectory = \"{keys}/worker\"\n\
+         [kms]\nprovider = \"file\"\ndirectory = \"{keys}/worker\"\n\
          [issuers]\nproduction = \"{PUBLIC_URL}/receipts\"\ntest = \"{PUBLIC_URL}/test-receipts\"\n\
          [models]\npack = \"{pack}\"\nonnxruntime = \"{runtime}\"\n[engine]\nthreads = {threads}\n",
         tls = text(&dir.join("tls")),
@@ -287,7 +287,8 @@ fn start_gateway(dir: &Path, options: &Options, workers: &[SocketAddr]) -> Resul
             "listen = \"{listen}\"\nadmin_listen = \"{admin}\"\npublic_url = \"{PUBLIC_URL}\"\n\
              [tls]\ncert = \"{tls}/public.pem\"\nkey = \"{tls}/public.key\"\n\
              [store]\npath = \"{data}/countersign.sqlite\"\n\
-             [keys]\nledger = \"{keys}/gateway/ledger.pem\"\npepper = \"{keys}/gateway/pepper\"\ncapture = \"{keys}/gateway/capture.key\"\n\
+             [kms]\nprovider = \"file\"\ndirectory = \"{keys}/gateway\"\n\
+             [keys]\npepper = \"{keys}/gateway/pepper\"\ncapture = \"{keys}/gateway/capture.key\"\n\
              [documents]\njwks = \"{keys}/public/jwks.json\"\ntest_jwks = \"{keys}/public/test-jwks.json\"\nledger_jwks = \"{keys}/public/ledger-jwks.json\"\n\
              [inference]\nworkers = [{workers}]\n\
              [inference.tls]\nca = \"{tls}/ca.pem\"\ncert = \"{tls}/gateway.pem\"\nkey = \"{tls}/gateway.key\"\ndomain = \"worker.countersign.internal\"\n",

@@ -1,211 +1,241 @@
-//! The file provider of tenants' KEKs: `DIR/<tenant>/<version>.kek`, and `<version>.destroyed` for those that are gone.
+//! The one door to keys, whatever provider keeps them: names checked, places bound, uses counted, outages rested.
 //!
-//! Must never know: SQL, what is wrapped. Invariant: versions count up from 1 and are never used again; the marker of a
-//! destroyed version is durable before its key is touched, so a crash in between still ends with the key gone.
-//! Keys are read anew on each use: one destroyed by another process is gone at once for all.
+//! Must never know: SQL, what is wrapped. Invariants: tenant and KEK version are part of the associated data whoever wraps, so
+//! that nothing opens under another tenant's or version's name; what is wrapped names its kind of provider in its first byte.
 
-use crate::{CustodyError, files, kek_file, wrapping};
-use std::{
-    fs::{self, File},
-    io,
-    path::{Path, PathBuf},
+use crate::{
+    CustodyError, KekRef, KekVersion, KeyUse, KmsConfig, Outage, SigningVersion, breaker::Breaker, file::FileProvider,
+    pkcs11::Pkcs11Provider, provider::Provider, wear::Wear,
 };
+use service::Clock;
+use std::{fmt, path::Path, sync::Arc};
 use zeroize::Zeroizing;
 
-const LOCK: &str = ".lock";
+/// See the module. Clones share one provider. Calls block for at most the provider's deadline: not for async threads.
+#[derive(Clone)]
+pub struct Kms(Arc<House>);
 
-/// One version of one tenant's KEK. Tenant: 1 to 64 characters of `[A-Za-z0-9_-]`; versions count from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KekRef<'a> {
+struct House {
+    provider: Box<dyn Provider>,
+    breaker: Breaker,
+    wear: Wear,
+    clock: Clock,
+}
+
+/// A KEK version that reading back showed destroyed: what a certificate of its destruction rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KekDestroyed {
     /// The tenant.
-    pub tenant: &'a str,
-    /// The version.
+    pub tenant: String,
+    /// The version, which will never be used again.
     pub version: u32,
+    /// The kind of provider that held it.
+    pub provider: &'static str,
+    /// When it was made, in seconds since 1970, where the provider still knows.
+    pub made_at_s: Option<i64>,
+    /// When it was destroyed, in seconds since 1970.
+    pub destroyed_at_s: i64,
+    /// How often it may have wrapped, where that is counted.
+    pub uses: Option<u64>,
+    /// When reading back showed it gone, in seconds since 1970.
+    pub confirmed_at_s: i64,
 }
 
-/// KEKs in a directory of mode 0700. Several processes may share it.
-#[derive(Debug, Clone)]
-pub struct FileKms {
-    dir: PathBuf,
-}
+impl Kms {
+    /// Opens the configured provider. Files must be there; a token or service may be out, which its calls then say.
+    ///
+    /// # Errors
+    /// What an operator has to put right: `Missing`, `Permissions`, `Malformed`, `Setting`, `Unavailable`.
+    pub fn open(config: &KmsConfig, clock: Clock) -> Result<Self, CustodyError> {
+        let provider: Box<dyn Provider> = match config {
+            KmsConfig::File { directory } => Box::new(FileProvider::open(directory)?),
+            KmsConfig::Pkcs11(pkcs11) => Box::new(Pkcs11Provider::open(pkcs11)?),
+            KmsConfig::Vault(_) => return Err(CustodyError::Setting { field: "provider" }),
+        };
+        let breaker = Breaker::new(provider.name(), clock.clone());
+        Ok(Self(Arc::new(House { provider, breaker, wear: Wear::default(), clock })))
+    }
 
-impl FileKms {
-    /// Makes the directory, which must not exist.
+    /// Makes room for tenants' KEKs in an existing key directory of the file provider.
     ///
     /// # Errors
     /// `Exists`, `Unavailable`.
-    pub fn create(dir: impl AsRef<Path>) -> Result<Self, CustodyError> {
-        let dir = dir.as_ref();
-        files::create_dir(dir)?;
-        files::create(&dir.join(LOCK), b"")?;
-        Self::open(dir)
+    pub fn make_room_for_keks(directory: &Path) -> Result<(), CustodyError> {
+        FileProvider::make_room_for_keks(directory)
     }
 
-    /// Opens a directory that [`FileKms::create`] made, and finishes destructions that a crash cut short.
+    /// The kind of provider: `file`, `pkcs11` or `vault`.
+    #[must_use]
+    pub fn provider(&self) -> &'static str {
+        self.0.provider.name()
+    }
+
+    /// Whether the provider gives KEKs now.
     ///
     /// # Errors
-    /// `Permissions` where others may enter it, `Malformed` for another directory, `Unavailable`.
-    pub fn open(dir: impl AsRef<Path>) -> Result<Self, CustodyError> {
-        let dir = dir.as_ref();
-        files::check_dir(dir)?;
-        let lock = dir.join(LOCK);
-        if files::read(&lock, 0)?.is_none() {
-            return Err(CustodyError::Malformed { path: lock });
-        }
-        let kms = Self { dir: dir.to_owned() };
-        kms.finish_destructions()?;
-        Ok(kms)
-    }
-
-    fn finish_destructions(&self) -> Result<(), CustodyError> {
-        for tenant in names(&self.dir)?.into_iter().filter(|name| !name.starts_with('.')) {
-            let dir = self.dir.join(tenant);
-            let entries = versions(&dir)?;
-            if entries.iter().any(|(v, e)| *e == Entry::Destroyed && entries.contains(&(*v, Entry::Key))) {
-                let _lock = self.lock()?;
-                sweep(&dir)?;
-            }
-        }
-        Ok(())
+    /// Why it does not.
+    pub fn probe_keks(&self) -> Result<(), CustodyError> {
+        self.keks("probe").map(drop)
     }
 
     /// Makes the tenant's next KEK version and returns its number.
     ///
     /// # Errors
-    /// `TenantName`, `Permissions`, `Randomness`, `Unavailable`.
+    /// `TenantName`, `Permissions`, `Randomness`, `Unavailable`, `Outage`.
     pub fn make_kek(&self, tenant: &str) -> Result<u32, CustodyError> {
-        let dir = self.tenant_dir(tenant)?;
-        let _lock = self.lock()?;
-        match files::create_dir(&dir) {
-            Err(CustodyError::Exists { .. }) => files::check_dir(&dir)?,
-            other => other?,
-        }
-        sweep(&dir)?;
-        let last = versions(&dir)?.into_iter().map(|(version, _)| version).max().unwrap_or(0);
-        let name = KekRef { tenant, version: last + 1 };
-        let key = files::random::<32>()?;
-        files::create(&key_path(&dir, name.version), &kek_file::encode(name, &key))?;
-        Ok(name.version)
+        check(tenant)?;
+        self.call(|provider, now_s| provider.make_kek(tenant, now_s))
+    }
+
+    /// The tenant's versions, destroyed ones included, oldest first; none for an unknown tenant.
+    ///
+    /// # Errors
+    /// `TenantName`, `Permissions`, `Unavailable`, `Outage`.
+    pub fn keks(&self, tenant: &str) -> Result<Vec<KekVersion>, CustodyError> {
+        check(tenant)?;
+        self.call(|provider, _| provider.keks(tenant))
     }
 
     /// The tenant's newest version that is not destroyed.
     ///
     /// # Errors
-    /// `NoSuchKey` for a tenant without any, `Destroyed` where all are, `TenantName`, `Permissions`, `Unavailable`.
+    /// `NoSuchKey` for a tenant without any, `Destroyed` where all are, else as [`Kms::keks`].
     pub fn current_kek(&self, tenant: &str) -> Result<u32, CustodyError> {
-        let dir = self.tenant_dir(tenant)?;
-        let versions = match files::check_dir(&dir) {
-            Err(CustodyError::Unavailable { source, .. }) if source.kind() == io::ErrorKind::NotFound => vec![],
-            other => other.and_then(|()| versions(&dir))?,
-        };
-        let destroyed = |v: u32| versions.contains(&(v, Entry::Destroyed));
-        let live = versions.iter().filter(|(v, entry)| *entry == Entry::Key && !destroyed(*v)).map(|(v, _)| *v).max();
+        let versions = self.keks(tenant)?;
+        let live = versions.iter().rfind(|kek| kek.destroyed_at_s.is_none()).map(|kek| kek.version);
         live.ok_or(if versions.is_empty() { CustodyError::NoSuchKey } else { CustodyError::Destroyed })
     }
 
     /// Wraps a key or another short secret; it opens only under the same KEK and associated data.
     ///
     /// # Errors
-    /// `NoSuchKey`, `Destroyed`, `Malformed`, `Permissions`, `Randomness`, `Unavailable`.
+    /// `NoSuchKey`, `Destroyed`, `WornOut`, `Malformed`, `Permissions`, `Randomness`, `Unavailable`, `Outage`.
     pub fn wrap(&self, kek: KekRef<'_>, plaintext: &[u8], aad: &[u8]) -> Result<Vec<u8>, CustodyError> {
-        wrapping::wrap(&*self.key(kek)?, kek, plaintext, aad)
-    }
-
-    /// Opens what [`FileKms::wrap`] wrapped.
-    ///
-    /// # Errors
-    /// `NotAuthentic`, else as [`FileKms::wrap`].
-    pub fn unwrap(&self, kek: KekRef<'_>, wrapped: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, CustodyError> {
-        wrapping::unwrap(&*self.key(kek)?, kek, wrapped, aad)
-    }
-
-    /// Destroys a KEK version for good: marks it, overwrites the key and removes it. Again is fine.
-    ///
-    /// # Errors
-    /// `NoSuchKey` for one that never existed, `TenantName`, `Permissions`, `Unavailable`.
-    pub fn destroy_kek(&self, kek: KekRef<'_>) -> Result<(), CustodyError> {
-        let dir = self.tenant_dir(kek.tenant)?;
-        let _lock = self.lock()?;
-        let (key, marker) = (key_path(&dir, kek.version), marker_path(&dir, kek.version));
-        if !files::exists(&marker)? {
-            if !files::exists(&key)? {
-                return Err(CustodyError::NoSuchKey);
+        check(kek.tenant)?;
+        self.call(|provider, _| {
+            if provider.counts_uses() {
+                self.0.wear.take(kek, |uses| provider.lease_uses(kek, uses))?;
             }
-            files::create(&marker, b"")?;
+            let mut wrapped = provider.wrap(kek, plaintext, &bind(kek, aad))?;
+            wrapped.insert(0, provider.format());
+            Ok(wrapped)
+        })
+    }
+
+    /// Opens what [`Kms::wrap`] wrapped.
+    ///
+    /// # Errors
+    /// `NotAuthentic`, `WrappedElsewhere`, else as [`Kms::wrap`].
+    pub fn unwrap(&self, kek: KekRef<'_>, wrapped: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, CustodyError> {
+        check(kek.tenant)?;
+        let (format, wrapped) = wrapped.split_first().ok_or(CustodyError::NotAuthentic)?;
+        if *format != self.0.provider.format() {
+            let known = (1..=LAST_FORMAT).contains(format);
+            return Err(if known { CustodyError::WrappedElsewhere } else { CustodyError::NotAuthentic });
         }
-        files::destroy(&key)
+        self.call(|provider, _| provider.unwrap(kek, wrapped, &bind(kek, aad)))
     }
 
-    fn key(&self, kek: KekRef<'_>) -> Result<Zeroizing<[u8; 32]>, CustodyError> {
-        let dir = self.tenant_dir(kek.tenant)?;
-        let path = key_path(&dir, kek.version);
-        // The marker first: from the moment it stands, a key that a crash left beside it is of no use.
-        if files::exists(&marker_path(&dir, kek.version))? {
-            return Err(CustodyError::Destroyed);
-        }
-        let content = files::read(&path, kek_file::LEN)?.ok_or(CustodyError::NoSuchKey)?;
-        kek_file::decode(kek, &content).ok_or(CustodyError::Malformed { path })
+    /// Destroys a KEK version for good and reads back that it is gone. Again is fine, and says when it was.
+    ///
+    /// # Errors
+    /// `NoSuchKey` for one that never existed, `TenantName`, `Permissions`, `Unavailable`, `Outage`.
+    pub fn destroy_kek(&self, kek: KekRef<'_>) -> Result<KekDestroyed, CustodyError> {
+        check(kek.tenant)?;
+        self.call(|provider, now_s| {
+            provider.destroy_kek(kek, now_s)?;
+            let seen = provider.keks(kek.tenant)?.into_iter().find(|seen| seen.version == kek.version);
+            let seen = seen.ok_or(CustodyError::NoSuchKey)?;
+            Ok(KekDestroyed {
+                tenant: kek.tenant.to_owned(),
+                version: kek.version,
+                provider: provider.name(),
+                made_at_s: seen.made_at_s,
+                destroyed_at_s: seen.destroyed_at_s.ok_or(Outage::Failed)?,
+                uses: seen.uses,
+                confirmed_at_s: now_s,
+            })
+        })
     }
 
-    fn tenant_dir(&self, tenant: &str) -> Result<PathBuf, CustodyError> {
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
-        if tenant.is_empty() || tenant.len() > 64 || !tenant.bytes().all(allowed) {
-            return Err(CustodyError::TenantName);
-        }
-        Ok(self.dir.join(tenant))
+    /// Makes the next version of a signing key; it is to be published before it signs.
+    ///
+    /// # Errors
+    /// `Permissions`, `Randomness`, `Unavailable`, `Outage`.
+    pub fn make_signing_key(&self, used: KeyUse) -> Result<SigningVersion, CustodyError> {
+        self.call(|provider, now_s| provider.make_signing_key(used, now_s))
     }
 
-    /// Held while keys are made or destroyed; released on drop, and by the system when the process dies.
-    fn lock(&self) -> Result<File, CustodyError> {
-        let path = self.dir.join(LOCK);
-        let file = File::open(&path).map_err(files::at(&path))?;
-        file.lock().map_err(files::at(&path))?;
-        Ok(file)
+    /// The versions of a signing key that are not destroyed, oldest first.
+    ///
+    /// # Errors
+    /// `Permissions`, `Malformed`, `Unavailable`, `Outage`.
+    pub fn signing_keys(&self, used: KeyUse) -> Result<Vec<SigningVersion>, CustodyError> {
+        self.call(|provider, _| provider.signing_keys(used))
+    }
+
+    /// Ends signing by every version up to this one, for good; public keys stay, so that old signatures verify.
+    ///
+    /// # Errors
+    /// `StillNeeded` where no later version could sign, else as [`Kms::signing_keys`].
+    pub fn retire_signing_keys(&self, used: KeyUse, up_to: u32) -> Result<(), CustodyError> {
+        self.superseded(used, up_to)?;
+        self.call(|provider, _| provider.retire_signing_keys(used, up_to))
+    }
+
+    /// Destroys every version up to this one, public keys included: nothing that they signed verifies once key sets are published
+    /// anew.
+    ///
+    /// # Errors
+    /// As [`Kms::retire_signing_keys`].
+    pub fn destroy_signing_keys(&self, used: KeyUse, up_to: u32) -> Result<(), CustodyError> {
+        self.superseded(used, up_to)?;
+        self.call(|provider, _| provider.destroy_signing_keys(used, up_to))
+    }
+
+    pub(crate) fn sign(&self, used: KeyUse, version: u32, message: &[u8]) -> Result<[u8; 64], CustodyError> {
+        self.call(|provider, _| provider.sign(used, version, message))
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    fn superseded(&self, used: KeyUse, up_to: u32) -> Result<(), CustodyError> {
+        let later = self.signing_keys(used)?.iter().any(|key| key.version > up_to && !key.retired);
+        if later { Ok(()) } else { Err(CustodyError::StillNeeded) }
+    }
+
+    fn call<T>(&self, work: impl FnOnce(&dyn Provider, i64) -> Result<T, CustodyError>) -> Result<T, CustodyError> {
+        let now_s = self.0.clock.now_ms().div_euclid(1000);
+        self.0.breaker.guard(|| work(&*self.0.provider, now_s))
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Entry {
-    Key,
-    Destroyed,
-}
-
-fn key_path(dir: &Path, version: u32) -> PathBuf {
-    dir.join(format!("{version}.kek"))
-}
-
-fn marker_path(dir: &Path, version: u32) -> PathBuf {
-    dir.join(format!("{version}.destroyed"))
-}
-
-fn names(dir: &Path) -> Result<Vec<String>, CustodyError> {
-    let entries = fs::read_dir(dir).map_err(files::at(dir))?;
-    let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-    names.collect::<io::Result<_>>().map_err(files::at(dir))
-}
-
-fn versions(dir: &Path) -> Result<Vec<(u32, Entry)>, CustodyError> {
-    let parse = |name: String| {
-        let (version, kind) = name.split_once('.')?;
-        let entry = match kind {
-            "kek" => Entry::Key,
-            "destroyed" => Entry::Destroyed,
-            _ => return None,
-        };
-        Some((version.parse().ok()?, entry))
-    };
-    Ok(names(dir)?.into_iter().filter_map(parse).collect())
-}
-
-/// Finishes what a crash left undone: temporary files and keys whose marker stands. The caller holds the lock.
-fn sweep(dir: &Path) -> Result<(), CustodyError> {
-    for name in names(dir)?.into_iter().filter(|name| name.starts_with(files::TEMPORARY)) {
-        files::discard(&dir.join(name))?;
+impl fmt::Debug for Kms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Kms({})", self.provider())
     }
-    for (version, _) in versions(dir)?.into_iter().filter(|(_, entry)| *entry == Entry::Destroyed) {
-        files::destroy(&key_path(dir, version))?;
-    }
-    Ok(())
+}
+
+/// The last first byte that a provider writes.
+const LAST_FORMAT: u8 = 3;
+
+fn check(tenant: &str) -> Result<(), CustodyError> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    let sound = (1..=64).contains(&tenant.len()) && tenant.bytes().all(allowed);
+    if sound { Ok(()) } else { Err(CustodyError::TenantName) }
+}
+
+/// Every part behind its length, eight bytes big endian.
+fn bind(name: KekRef<'_>, aad: &[u8]) -> Vec<u8> {
+    let parts: [&[u8]; 4] = [b"countersign/kek/v1", name.tenant.as_bytes(), &name.version.to_be_bytes(), aad];
+    parts.iter().fold(Vec::new(), |mut bound, part| {
+        bound.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bound.extend_from_slice(part);
+        bound
+    })
 }
 
 #[cfg(test)]

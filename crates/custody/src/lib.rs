@@ -1,19 +1,26 @@
-//! Keys that outlive a call: tenants' key-encryption keys (KEKs) and Ed25519 signing keys, kept in files.
+//! Keys that outlive a call: tenants' key-encryption keys (KEKs) and Ed25519 signing keys, kept in files, on a PKCS#11 token or
+//! by Vault transit.
 //!
 //! Must never know: what a key protects or what a signature says. Invariant: no key is read from a file that others may
 //! read, none is ever overwritten, and one that was destroyed never comes back.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise"))]
 
+mod breaker;
+mod config;
+mod epitaph;
 mod error;
-mod files;
-mod kek_file;
+mod file;
 mod kms;
-mod secret_file;
+mod pkcs11;
+mod provider;
 mod signer;
-mod wrapping;
+mod wear;
 
-pub use error::CustodyError;
-pub use kms::{FileKms, KekRef};
-pub use secret_file::SecretFile;
-pub use signer::Signer;
+pub use config::{KmsConfig, Pkcs11Config, VaultAuth, VaultConfig};
+pub use error::{CustodyError, Outage};
+pub use file::{PemKey, SecretFile};
+pub use kms::{KekDestroyed, Kms};
+pub use provider::{KekRef, KekVersion, KeyUse, SigningVersion, UnknownUse};
+pub use signer::{KeyState, PUBLISH_S, Signer, states};
+pub use wear::{LAST_USE, ROTATE_AT_USES};

@@ -9,7 +9,7 @@ mod mac;
 
 pub(crate) use api_key::make as make_api_key;
 pub(crate) use capture_token::CaptureScope;
-pub(crate) use mac::MacKey;
+pub(crate) use mac::{MacKey, Peppers};
 
 use crate::fault::store_fault;
 use api_key::Presented;
@@ -68,8 +68,8 @@ impl Caller {
 
 /// What credentials are checked with.
 pub(crate) struct Credentials {
-    /// Keys the MAC of API keys.
-    pub(crate) pepper: MacKey,
+    /// Key the MAC of API keys.
+    pub(crate) peppers: Peppers,
     /// Keys the MAC of capture tokens; the tenants' keys of remembered frames are derived from it.
     pub(crate) capture: MacKey,
 }
@@ -86,7 +86,7 @@ impl Credentials {
         }
         let key = Presented::read(credential).ok_or(Reason::Unauthenticated)?;
         let row = store.api_key(key.key_id).await.map_err(store_fault)?;
-        let genuine = key.proves(&self.pepper, row.as_ref().map(|row| &row.mac));
+        let genuine = key.proves(&self.peppers, row.as_ref().map(|row| &row.mac));
         match row {
             Some(row) if genuine && !row.expired && !row.revoked => Ok(Caller::Tenant(row.tenant)),
             _ => Err(Reason::Unauthenticated),

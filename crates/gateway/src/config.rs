@@ -2,6 +2,7 @@
 //!
 //! Must never know: what the settings are used for. Invariant: an unknown field is refused, a secret is a path to a file.
 
+use custody::KmsConfig;
 use serde::Deserialize;
 use service::{serve::ServeLimits, telemetry::TelemetryConfig, tls::ClientTls};
 use std::{net::SocketAddr, path::PathBuf};
@@ -20,6 +21,8 @@ pub struct Config {
     pub tls: Tls,
     /// The database.
     pub store: Store,
+    /// Where the ledger key lives: it signs deletion proofs.
+    pub kms: KmsConfig,
     /// Secret files of this process.
     pub keys: Keys,
     /// Public documents that are served as they lie on disk.
@@ -59,10 +62,11 @@ pub struct Store {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Keys {
-    /// Ledger signing key (PKCS#8 PEM): signs deletion proofs.
-    pub ledger: PathBuf,
     /// 32 bytes that key the MAC of API keys.
     pub pepper: PathBuf,
+    /// The pepper before this one, while API keys made under it are still taken.
+    #[serde(default)]
+    pub previous_pepper: Option<PathBuf>,
     /// 32 bytes that key the MAC of capture tokens.
     pub capture: PathBuf,
 }

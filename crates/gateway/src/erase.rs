@@ -43,12 +43,12 @@ impl Gateway {
         let erased = match self.store.erase(tenant, user, cause).await.map_err(store_fault)? {
             EraseResult::Erased(erased) => erased,
             EraseResult::Proved(erased, checkpoint) => {
-                return self.ledger.deletion_proof(&erased, checkpoint, self.clock.now_ms());
+                return self.ledger.deletion_proof(&erased, checkpoint, self.clock.now_ms()).await;
             }
             EraseResult::NoReference => return Err(Reason::NoReference),
         };
         let checkpoint = self.store.checkpoint().await.map_err(store_fault)?;
-        let proof = self.ledger.deletion_proof(&erased, checkpoint, self.clock.now_ms())?;
+        let proof = self.ledger.deletion_proof(&erased, checkpoint, self.clock.now_ms()).await?;
         self.store.deletion_proved(&erased, checkpoint).await.map_err(store_fault)?;
         metrics::counter!("countersign_deletions_total").increment(1);
         Ok(proof)

@@ -10,8 +10,8 @@ pub enum GatewayError {
     /// The database does not open or does not answer.
     #[error("the store")]
     Store(#[from] store::StoreError),
-    /// A key file is missing, laxly kept or malformed.
-    #[error("a key file of [keys]")]
+    /// A key or key file is missing, laxly kept or malformed, or [kms] is of no use.
+    #[error("keys")]
     Custody(#[from] custody::CustodyError),
     /// Certificates or TLS keys do not serve.
     #[error("TLS")]
@@ -41,6 +41,9 @@ pub enum GatewayError {
     /// Metrics or logs cannot be set up.
     #[error("telemetry")]
     Telemetry(#[from] service::telemetry::TelemetryError),
+    /// A thread ended while it was starting.
+    #[error("starting")]
+    Thread(#[source] tokio::task::JoinError),
     /// Reflection cannot read the compiled protos.
     #[error("the protos do not serve reflection")]
     Reflection(#[from] tonic_reflection::server::Error),

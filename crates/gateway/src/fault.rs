@@ -2,6 +2,7 @@
 //!
 //! Must never know: who asked. Invariant: no fault becomes an answer that looks like a decision.
 
+use custody::CustodyError;
 use std::error::Error;
 use store::StoreError;
 use wire::Reason;
@@ -20,6 +21,12 @@ pub(crate) fn store_fault(error: StoreError) -> Reason {
     };
     tracing::error!(reason = reason.code(), cause = chain(&error), "the store gave no answer");
     reason
+}
+
+/// The key service gives no signature.
+pub(crate) fn custody_fault(error: CustodyError) -> Reason {
+    tracing::error!(cause = chain(&error), "the ledger key gave no signature");
+    Reason::UnavailableKms
 }
 
 /// Something happened that no input may cause.

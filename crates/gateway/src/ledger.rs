@@ -3,10 +3,12 @@
 //! Must never know: receipts; they have another issuer and another key, in the worker. Invariant: a proof is signed only
 //! with a [`Checkpoint`] in hand.
 
+use crate::fault::{custody_fault, internal};
 use custody::Signer;
-use receipt::{CoversClaim, DeletionClaims, LiveStore, RefClaim, Typ};
-use std::convert::Infallible;
+use receipt::{CoversClaim, DeletionClaims, EncodeError, LiveStore, RefClaim, Typ};
+use std::sync::Arc;
 use store::{Checkpoint, Erased};
+use tokio::task::spawn_blocking;
 use wire::Reason;
 
 /// How long a backup may still hold the sealed reference, in seconds: 30 days (ARCHITECTURE "Keys").
@@ -14,23 +16,21 @@ const BACKUPS_S: i64 = 30 * 24 * 3600;
 
 /// The ledger's key under its issuer.
 pub(crate) struct Ledger {
-    signer: Signer,
-    kid: String,
+    signer: Arc<Signer>,
     issuer: String,
 }
 
 impl Ledger {
     /// The ledger of the deployment at `public_url`.
     pub(crate) fn new(signer: Signer, public_url: &str) -> Self {
-        let kid = receipt::thumbprint(&signer.public());
-        Self { signer, kid, issuer: format!("{}/ledger", public_url.trim_end_matches('/')) }
+        Self { signer: Arc::new(signer), issuer: format!("{}/ledger", public_url.trim_end_matches('/')) }
     }
 
     /// Signs the proof of one deletion that `checkpoint` covers.
     ///
     /// # Errors
-    /// `INTERNAL` where the claims do not encode.
-    pub(crate) fn deletion_proof(
+    /// `INTERNAL` where the claims do not encode, `UNAVAILABLE_KMS`.
+    pub(crate) async fn deletion_proof(
         &self,
         erased: &Erased,
         checkpoint: Checkpoint,
@@ -53,7 +53,19 @@ impl Ledger {
             cause: erased.cause.clone(),
             deleted_at,
         };
-        let sign = |message: &[u8]| Ok::<_, Infallible>(self.signer.sign(message));
-        receipt::encode(Typ::DeletionProof, &self.kid, &claims, sign).map_err(|_| Reason::Internal)
+        let signer = Arc::clone(&self.signer);
+        // A token or key service may keep us waiting.
+        let signed = spawn_blocking(move || sign(&signer, &claims)).await;
+        signed.unwrap_or_else(|error| Err(internal(&error)))
     }
+}
+
+fn sign(signer: &Signer, claims: &DeletionClaims) -> Result<String, Reason> {
+    let key = signer.key().map_err(custody_fault)?;
+    let kid = receipt::thumbprint(&key.public);
+    receipt::encode(Typ::DeletionProof, &kid, claims, |message| signer.sign(&key, message)).map_err(|error| match error
+    {
+        EncodeError::Claims => Reason::Internal,
+        EncodeError::Sign(error) => custody_fault(error),
+    })
 }

@@ -6,7 +6,7 @@
 use crate::{
     Config, GatewayError,
     admit::Admission,
-    authenticate::{Credentials, MacKey},
+    authenticate::{Credentials, MacKey, Peppers},
     documents,
     gateway::Gateway,
     grpc,
@@ -15,7 +15,7 @@ use crate::{
     ledger::Ledger,
 };
 use axum::{Router, middleware};
-use custody::Signer;
+use custody::{KeyUse, Kms, KmsConfig, Signer};
 use service::{
     Clock, Readiness, admin_port,
     deadline::DeadlineLayer,
@@ -26,7 +26,10 @@ use service::{
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use store::{Store, StoreConfig};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    task::{JoinHandle, spawn_blocking},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
@@ -77,8 +80,8 @@ pub async fn start(config: Config, clock: Clock, shutdown: CancellationToken) ->
 /// Opens what the use cases stand on.
 async fn open(config: &Config, clock: Clock) -> Result<Gateway, GatewayError> {
     let credentials =
-        Credentials { pepper: MacKey::open(&config.keys.pepper)?, capture: MacKey::open(&config.keys.capture)? };
-    let ledger = Ledger::new(Signer::open(&config.keys.ledger)?, &config.public_url);
+        Credentials { peppers: Peppers::open(&config.keys)?, capture: MacKey::open(&config.keys.capture)? };
+    let ledger = Ledger::new(ledger_key(&config.kms, clock.clone()).await?, &config.public_url);
     let inference = Inference::new(&config.inference, clock.clone())?;
     Ok(Gateway {
         store: Store::open(StoreConfig::at(&config.store.path)).await?,
@@ -89,6 +92,19 @@ async fn open(config: &Config, clock: Clock) -> Result<Gateway, GatewayError> {
         ledger,
         tasks: TaskTracker::new(),
     })
+}
+
+/// The ledger key. A key service that is out delays deletion proofs alone, so nothing else waits for it.
+async fn ledger_key(config: &KmsConfig, clock: Clock) -> Result<Signer, GatewayError> {
+    let config = config.clone();
+    let opened = spawn_blocking(move || {
+        let signer = Signer::new(Kms::open(&config, clock)?, KeyUse::Ledger);
+        match signer.key() {
+            Err(error) if !error.is_outage() => Err(error),
+            _ => Ok(signer),
+        }
+    });
+    Ok(opened.await.map_err(GatewayError::Thread)??)
 }
 
 /// Every route with its layers; the first layer named is the innermost.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise")]
 
-use custody::{SecretFile, Signer};
+use custody::{PemKey, SecretFile};
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt as _,
@@ -25,7 +25,7 @@ fn settings(dir: &Path) -> PathBuf {
     for secret in ["pepper", "capture.key"] {
         SecretFile::create(dir.join(secret)).unwrap();
     }
-    Signer::create(dir.join("ledger.pem")).unwrap();
+    PemKey::create(dir.join("ledger.pem")).unwrap();
     let issuer = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     for (name, pem) in [("pem", issuer.cert.pem()), ("key", issuer.signing_key.serialize_pem())] {
         for stem in ["public", "gateway", "ca"] {

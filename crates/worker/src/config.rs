@@ -2,6 +2,7 @@
 //!
 //! Must never know: what the settings are used for. Invariant: an unknown field is refused, a secret is a path to a file.
 
+use custody::KmsConfig;
 use serde::Deserialize;
 use service::{serve::ServeLimits, telemetry::TelemetryConfig, tls::ServerTls};
 use std::{net::SocketAddr, path::PathBuf, thread};
@@ -16,8 +17,8 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// This worker's certificate and the gateways it admits.
     pub tls: Tls,
-    /// Key material of this process.
-    pub keys: Keys,
+    /// Where tenants' KEKs and the receipt keys live.
+    pub kms: KmsConfig,
     /// Names under which receipts are signed.
     pub issuers: Issuers,
     /// Models and the runtime they run on.
@@ -57,14 +58,6 @@ impl Tls {
             allowed_peers: self.allowed_peers.clone(),
         }
     }
-}
-
-/// Key material, made by `countersign keys init`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Keys {
-    /// Directory with `keks/`, `receipt.pem` and `test-receipt.pem`, readable by this process alone.
-    pub directory: PathBuf,
 }
 
 /// Receipt issuers, as they stand in the two receipt JWKS documents.

@@ -10,7 +10,7 @@ use receipt::{
     ActClaim, ConsentClaim, FmrClaim, ModeClaim, ReceiptClaims, RefClaim, StatusClaim, StatusListClaim, Typ, amr,
     base64url, withheld_nonce,
 };
-use std::{collections::BTreeMap, convert::Infallible};
+use std::collections::BTreeMap;
 use wire::{Reason, convert, v1};
 
 /// Everything that a decision is about.
@@ -40,15 +40,14 @@ pub(crate) struct Models {
 /// Signs the decision at `now_ms`.
 ///
 /// # Errors
-/// `INTERNAL` where the claims do not fit a token.
+/// `INTERNAL` where the claims do not fit a token, `UNAVAILABLE_KMS`.
 pub(crate) fn sign(issuer: &Issuer, models: &Models, found: Found<'_>, now_ms: i64) -> Result<v1::Decision, Reason> {
     let claims = claims(issuer, models, &found, now_ms.div_euclid(1000));
     let typ = match found.purpose {
         Purpose::Enroll => Typ::EnrollmentReceipt,
         Purpose::Verify => Typ::Receipt,
     };
-    let token = receipt::encode(typ, &issuer.kid, &claims, |message| Ok::<_, Infallible>(issuer.sign(message)))
-        .map_err(|_| Reason::Internal)?;
+    let token = issuer.encode(typ, &claims)?;
     Ok(v1::Decision {
         verdict: convert::verdict_to_wire(found.judged.verdict).into(),
         receipt: token,

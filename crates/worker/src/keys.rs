@@ -3,9 +3,13 @@
 //! Must never know: the ledger or root key, SQL. Invariant: a failure of the key service is told apart from an envelope
 //! that does not authenticate; only the latter is DATA_LOSS.
 
-use crate::config;
-use custody::{CustodyError, FileKms, Signer};
+use crate::Config;
+use custody::{CustodyError, KeyUse, Kms, Signer};
+use receipt::{EncodeError, Typ};
 use ring::rand::{SecureRandom as _, SystemRandom};
+use serde::Serialize;
+use service::Clock;
+use std::error::Error;
 use wire::Reason;
 use zeroize::Zeroizing;
 
@@ -13,27 +17,33 @@ use zeroize::Zeroizing;
 pub(crate) struct Issuer {
     /// `iss`.
     pub(crate) name: String,
-    /// `kid`: the key's thumbprint.
-    pub(crate) kid: String,
     signer: Signer,
 }
 
 impl Issuer {
-    fn open(name: &str, path: &std::path::Path) -> Result<Self, CustodyError> {
-        let signer = Signer::open(path)?;
-        Ok(Self { name: name.to_owned(), kid: receipt::thumbprint(&signer.public()), signer })
+    /// A token of this issuer, signed by the version of its key that signs now.
+    ///
+    /// # Errors
+    /// `INTERNAL` where the claims do not fit a token, `UNAVAILABLE_KMS`.
+    pub(crate) fn encode(&self, typ: Typ, claims: &impl Serialize) -> Result<String, Reason> {
+        let key = self.signer.key().map_err(signing_reason)?;
+        let kid = receipt::thumbprint(&key.public);
+        receipt::encode(typ, &kid, claims, |message| self.signer.sign(&key, message)).map_err(|error| match error {
+            EncodeError::Claims => Reason::Internal,
+            EncodeError::Sign(error) => signing_reason(error),
+        })
     }
 
-    /// Signs a JWS signing input.
-    pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.signer.sign(message)
+    /// `kid` of the key that signed last; empty before the first.
+    pub(crate) fn kid(&self) -> String {
+        self.signer.last_seen().map(|key| receipt::thumbprint(&key.public)).unwrap_or_default()
     }
 }
 
 /// See the module.
 pub(crate) struct Keys {
     /// Tenant KEKs.
-    pub(crate) kms: FileKms,
+    pub(crate) kms: Kms,
     production: Issuer,
     test: Issuer,
     /// The one source of randomness.
@@ -41,15 +51,27 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Opens the directory that `countersign keys init` made.
-    pub(crate) fn open(keys: &config::Keys, issuers: &config::Issuers) -> Result<Self, CustodyError> {
-        let directory = &keys.directory;
+    /// Opens the configured provider; [`Keys::probe`] says whether it gives keys.
+    pub(crate) fn open(config: &Config, clock: Clock) -> Result<Self, CustodyError> {
+        let kms = Kms::open(&config.kms, clock)?;
+        let issuer = |name: &str, used| Issuer { name: name.to_owned(), signer: Signer::new(kms.clone(), used) };
         Ok(Self {
-            kms: FileKms::open(directory.join("keks"))?,
-            production: Issuer::open(&issuers.production, &directory.join("receipt.pem"))?,
-            test: Issuer::open(&issuers.test, &directory.join("test-receipt.pem"))?,
+            production: issuer(&config.issuers.production, KeyUse::Receipt),
+            test: issuer(&config.issuers.test, KeyUse::TestReceipt),
+            kms,
             random: SystemRandom::new(),
         })
+    }
+
+    /// Asks for every kind of key that this process needs.
+    ///
+    /// # Errors
+    /// Of the first that is not given.
+    pub(crate) fn probe(&self) -> Result<(), CustodyError> {
+        self.kms.probe_keks()?;
+        self.production.signer.key()?;
+        self.test.signer.key()?;
+        Ok(())
     }
 
     /// The issuer of a tenant's receipts.
@@ -72,11 +94,31 @@ impl Keys {
     }
 }
 
-/// What a failure of the key service means for the call.
+/// What a failure of a KEK means for the call.
 pub(crate) fn custody_reason(error: CustodyError) -> Reason {
-    tracing::error!(error = %error, "key service");
+    tracing::error!(error = chain(&error), "KEK");
     match error {
-        CustodyError::NotAuthentic | CustodyError::NoSuchKey | CustodyError::Destroyed => Reason::DataLoss,
+        CustodyError::NotAuthentic
+        | CustodyError::NoSuchKey
+        | CustodyError::Destroyed
+        | CustodyError::WrappedElsewhere => Reason::DataLoss,
         _ => Reason::UnavailableKms,
     }
+}
+
+fn signing_reason(error: CustodyError) -> Reason {
+    tracing::error!(error = chain(&error), "signing key");
+    Reason::UnavailableKms
+}
+
+/// An error and what caused it, in one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }

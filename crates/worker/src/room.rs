@@ -39,12 +39,12 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// Opens the keys, loads the runtime and verifies the pack; no session exists before that.
+    /// Opens the key provider, loads the runtime and verifies the pack; no session exists before that.
     ///
     /// # Errors
     /// The first of them that fails.
     pub(crate) fn open(config: &Config, clock: Clock) -> Result<Self, StartError> {
-        let keys = Keys::open(&config.keys, &config.issuers)?;
+        let keys = Keys::open(config, clock.clone())?;
         let path = &config.models.pack;
         let pack = Pack::open(path).map_err(|source| StartError::Pack { path: path.clone(), source })?;
         let runtime = Runtime::load(&config.models.onnxruntime)?;
@@ -83,7 +83,7 @@ impl Room {
             feature_space: self.pack.feature_space().to_owned(),
             models: self.models.digests.iter().map(digest).collect(),
             provider: PROVIDER.to_owned(),
-            receipt_kid: self.keys.issuer(false).kid.clone(),
+            receipt_kid: self.keys.issuer(false).kid(),
             min_fmr: self.pack.min_fmr().unwrap_or(1.0),
             worker_time: Some(convert::timestamp(self.clock.now_ms())),
         }

@@ -1,6 +1,7 @@
 //! From a configuration to a serving worker, and from the end of it to a drained one.
 //!
-//! Owns the order of start and end. Invariants: nothing is served before keys, pack and every engine's self-test are good;
+//! Owns the order of start and end. Invariants: nothing is served before keys, pack and every engine's self-test are good, and
+//! a key service that is out is waited for;
 //! at the end calls in flight finish first, then the engines, then the admin port.
 
 use crate::{
@@ -30,6 +31,8 @@ use wire::{Reason, frames, v1::inference_service_server::InferenceServiceServer}
 
 /// Longest time that a capture may wait and run; a longer deadline is shortened.
 const LONGEST: Duration = Duration::from_secs(120);
+/// Between two questions to a key service that is out at start.
+const KEYS_EVERY: Duration = Duration::from_secs(1);
 /// Methods that need no deadline.
 const EXEMPT: &[&str] = &["/grpc.health.v1.Health/"];
 /// A request holds at most this many bytes: the frames, their context and a reference.
@@ -56,6 +59,7 @@ pub async fn start(config: Config, clock: Clock, shutdown: CancellationToken) ->
     let tls = tls::server_config(&config.tls.server())?;
     let queue = Arc::new(Queue::new(config.engine.queue, clock.clone()));
     let (room, engines) = load(&config, &clock, (&queue, &readiness)).await?;
+    keys_given(&room, &shutdown).await.inspect_err(|_| queue.close())?;
     let router = router(Inference::new(room, Arc::clone(&queue)), clock, readiness.clone()).await;
     // Not before: a gateway that is refused tries another worker, one that is kept waiting does not.
     let listener = listen(config.listen).await.inspect_err(|_| queue.close())?;
@@ -119,10 +123,32 @@ async fn load(
     let (config, clock, line) = (config.clone(), clock.clone(), Line::new(queue, readiness, config.engine.threads()));
     let loading = spawn_blocking(move || {
         let room = Arc::new(Room::open(&config, clock)?);
+        match room.keys.probe() {
+            Err(error) if !error.is_outage() => return Err(error.into()),
+            _ => {}
+        }
         let engines = Engines::start(config.engine.threads(), &room, &line)?;
         Ok((room, engines))
     });
     loading.await.unwrap_or_else(|error| Err(StartError::Thread(io::Error::other(error))))
+}
+
+/// Waits until the key service gives every key. A process that ended instead would be started again and again, and each start
+/// would try a wrong PIN once more, until the token locks.
+async fn keys_given(room: &Arc<Room>, shutdown: &CancellationToken) -> Result<(), StartError> {
+    loop {
+        let room = Arc::clone(room);
+        let probed = spawn_blocking(move || room.keys.probe()).await;
+        match probed.map_err(|error| StartError::Thread(io::Error::other(error)))? {
+            Ok(()) => return Ok(()),
+            Err(error) if error.is_outage() => tracing::warn!("waiting for the key service before serving"),
+            Err(error) => return Err(error.into()),
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            () = tokio::time::sleep(KEYS_EVERY) => {}
+        }
+    }
 }
 
 async fn router(inference: Inference, clock: Clock, readiness: Readiness) -> Router {

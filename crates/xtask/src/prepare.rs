@@ -29,22 +29,32 @@ pub(crate) fn packs(tally: &mut Tally) -> Result<Vec<&'static str>> {
 
 /// Whether there is a Postgres to test with. As root it is installed from the system's packages where it is absent.
 pub(crate) fn postgres(tally: &mut Tally) -> bool {
-    const INSTALL: &str = "apt-get update -q && apt-get install -q -y --no-install-recommends postgresql";
-    if has_postgres() {
+    installed(tally, ("postgres", "postgresql"), has_postgres)
+}
+
+/// Whether there is a SoftHSM 2 to test PKCS#11 with. As root it is installed from the system's packages where it is absent.
+pub(crate) fn token(tally: &mut Tally) -> bool {
+    installed(tally, ("softhsm", "softhsm2"), || Tool::new("softhsm2-util").arg("--version").output().is_ok())
+}
+
+/// Whether what a part of the tests needs is there, or could be installed; else the part is skipped with its reason.
+fn installed(tally: &mut Tally, (part, package): (&str, &str), is_there: impl Fn() -> bool) -> bool {
+    if is_there() {
         return true;
     }
+    let install = format!("apt-get update -q && apt-get install -q -y --no-install-recommends {package}");
     let root = Tool::new("id").arg("-u").output().is_ok_and(|id| id.trim() == "0");
     let why = if root {
-        command::say("installing Postgres from the system's packages");
-        match Tool::new("sh").args(["-c", INSTALL]).env("DEBIAN_FRONTEND", "noninteractive").output() {
-            Ok(_) if has_postgres() => return true,
-            Ok(_) => "its package holds no /usr/lib/postgresql/*/bin/initdb".to_owned(),
+        command::say(&format!("installing {package} from the system's packages"));
+        match Tool::new("sh").args(["-c", &install]).env("DEBIAN_FRONTEND", "noninteractive").output() {
+            Ok(_) if is_there() => return true,
+            Ok(_) => format!("the package {package} does not hold what is looked for"),
             Err(error) => format!("{error:#}"),
         }
     } else {
-        format!("not installed; as root: {INSTALL}")
+        format!("not installed; as root: {install}")
     };
-    tally.skip("postgres", &why.replace('\n', " "));
+    tally.skip(part, &why.replace('\n', " "));
     false
 }
 

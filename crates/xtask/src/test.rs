@@ -14,6 +14,7 @@ pub(crate) fn run() -> Result<()> {
     let packs = prepare::packs(&mut tally)?;
     let postgres = prepare::postgres(&mut tally);
     prepare::programs()?;
+    prepare::token(&mut tally);
     fs::create_dir_all(places::target().join("test-logs"))?;
     let [interop, node] = [places::root().join("tests/interop"), places::target().join("node")];
     let python = Tool::new("python3").arg(interop.join("check_receipt.py")).args(["--vectors", "tests/vectors"]);

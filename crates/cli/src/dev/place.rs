@@ -72,7 +72,7 @@ impl Place {
         let (has_keys, has_tls) = (dir.join("keys").exists(), dir.join("tls").exists());
         ensure!(has_keys == has_tls, "{}: not made by `dev`, or only in part", dir.display());
         if !has_keys {
-            keys::init(&dir.join("keys"), &issuers, Clock::system().now_ms() / 1000)?;
+            keys::init(&dir.join("keys"), (PUBLIC_URL, None), Clock::system())?;
             let public = &["localhost", "127.0.0.1", "::1"];
             certificates::make(&dir.join("tls"), &certificates::Names { public, gateway: GATEWAY, worker: WORKER })?;
         }
@@ -94,7 +94,7 @@ impl Place {
         let text = format!(
             "listen = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n\n\
              [tls]\ncert = {cert}\nkey = {key}\nclient_ca = {ca}\nallowed_peers = [\"{GATEWAY}\"]\n\n\
-             [keys]\ndirectory = {keys}\n\n\
+             [kms]\nprovider = \"file\"\ndirectory = {keys}\n\n\
              [issuers]\nproduction = \"{production}\"\ntest = \"{test}\"\n\n\
              [models]\npack = {pack}\nonnxruntime = {library}\n\n\
              [engine]\nthreads = {threads}\n",
@@ -116,14 +116,15 @@ impl Place {
             "listen = \"{listen}\"\nadmin_listen = \"127.0.0.1:0\"\npublic_url = \"{PUBLIC_URL}\"\n\n\
              [tls]\ncert = {cert}\nkey = {key}\n\n\
              [store]\npath = {database}\n\n\
-             [keys]\nledger = {ledger}\npepper = {pepper}\ncapture = {capture}\n\n\
+             [kms]\nprovider = \"file\"\ndirectory = {keys}\n\n\
+             [keys]\npepper = {pepper}\ncapture = {capture}\n\n\
              [documents]\njwks = {jwks}\ntest_jwks = {test_jwks}\nledger_jwks = {ledger_jwks}\n\n\
              [inference]\nworkers = [\"{worker}\"]\n\n\
              [inference.tls]\nca = {ca}\ncert = {client_cert}\nkey = {client_key}\ndomain = \"{WORKER}\"\n",
             cert = self.quoted("tls/public.pem"),
             key = self.quoted("tls/public.key"),
             database = self.quoted("data/countersign.sqlite"),
-            ledger = self.quoted("keys/gateway/ledger.pem"),
+            keys = self.quoted("keys/gateway"),
             pepper = self.quoted("keys/gateway/pepper"),
             capture = self.quoted("keys/gateway/capture.key"),
             jwks = self.quoted("keys/public/jwks.json"),

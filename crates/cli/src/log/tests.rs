@@ -6,7 +6,7 @@ use crate::{
     small_server::{Manner, serve},
 };
 use clap::Parser as _;
-use custody::Signer;
+use custody::PemKey;
 use receipt::{Growth, Leaf, LogEvent, LogProof, Salt, TreeHead, checkpoint_note, edge, grow};
 use std::{
     convert::Infallible,
@@ -68,7 +68,7 @@ impl Desk {
     }
 
     fn note(&self, head: &TreeHead) -> String {
-        let signer = Signer::open(self.file("keys/gateway/ledger.pem")).unwrap();
+        let signer = PemKey::open(self.file("keys/gateway/ledger.pem")).unwrap();
         let sign = |message: &[u8]| Ok::<_, Infallible>(signer.sign(message));
         checkpoint_note(head, &self.issuer, &signer.public(), sign).unwrap()
     }

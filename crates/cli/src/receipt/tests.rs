@@ -7,11 +7,12 @@ use crate::{
 };
 use biometrics::{Gate, GateResult, GateStatus};
 use clap::Parser as _;
-use custody::Signer;
+use custody::PemKey;
 use receipt::{
     ActClaim, Action, FmrClaim, ModeClaim, ReceiptClaims, RefClaim, StatusClaim, StatusListClaim, StatusListClaims,
     StatusListPlace, Typ, base64url,
 };
+use service::Clock;
 use std::{borrow::Cow, convert::Infallible, fs, path::PathBuf};
 
 const NONCE: [u8; 16] = [9; 16];
@@ -31,7 +32,9 @@ impl Desk {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let issuers = keys::Issuers::below("https://countersign.test").unwrap();
-        let root = keys::init(&folder.path().join("keys"), &issuers, ISSUED).unwrap();
+        let root =
+            keys::init(&folder.path().join("keys"), ("https://countersign.test", None), Clock::manual(ISSUED * 1000))
+                .unwrap();
         let desk = Self { folder, root, issuers };
         let action = Action { kind: "withdrawal".into(), amount: "250.00".into(), ..Action::default() };
         fs::write(desk.file("action.json"), serde_json::to_string(&action).unwrap()).unwrap();
@@ -50,7 +53,7 @@ impl Desk {
 
     /// A list at `uri`, signed by the ledger `age` seconds before the receipt is looked at.
     fn list(&self, uri: &str, age: i64, revoked: &[u32]) -> String {
-        let signer = Signer::open(self.file("keys/gateway/ledger.pem")).unwrap();
+        let signer = PemKey::open(self.file("keys/gateway/ledger.pem")).unwrap();
         let place = StatusListPlace { iss: &self.issuers.ledger, uri, iat: ISSUED + 10 - age, ttl: 60, life: 120 };
         let claims = StatusListClaims::new(place, revoked.iter().copied()).unwrap();
         let kid = receipt::thumbprint(&signer.public());
@@ -62,7 +65,7 @@ impl Desk {
     }
 
     fn receipt(&self, action: &Action, status: Option<StatusClaim>) -> String {
-        let signer = Signer::open(self.file("keys/worker/test-receipt.pem")).unwrap();
+        let signer = PemKey::open(self.file("keys/worker/test-receipt.pem")).unwrap();
         let result = |gate: Gate| GateResult {
             gate,
             status: if gate == Gate::PresentationAttack { GateStatus::NotRun } else { GateStatus::Pass },

@@ -3,7 +3,7 @@
 //! Owns their form and their MAC. Must never know: the database. Invariant: what is stored of a key, its id and its MAC
 //! under the pepper, does not give the key back.
 
-use super::mac::{MAC_BYTES, MacKey};
+use super::mac::{MAC_BYTES, MacKey, Peppers};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::SecretString;
@@ -32,8 +32,8 @@ impl<'a> Presented<'a> {
     }
 
     /// Whether the stored `mac` is this key's. Without one the same work is done and the answer is no.
-    pub(crate) fn proves(&self, pepper: &MacKey, mac: Option<&[u8; MAC_BYTES]>) -> bool {
-        let genuine = pepper.verify(self.whole.as_bytes(), mac.unwrap_or(&[0; MAC_BYTES]));
+    pub(crate) fn proves(&self, peppers: &Peppers, mac: Option<&[u8; MAC_BYTES]>) -> bool {
+        let genuine = peppers.verify(self.whole.as_bytes(), mac.unwrap_or(&[0; MAC_BYTES]));
         genuine && mac.is_some()
     }
 }
@@ -63,14 +63,18 @@ mod tests {
     use super::*;
     use secrecy::{ExposeSecret as _, SecretBox};
 
-    fn pepper(byte: u8) -> MacKey {
+    fn key(byte: u8) -> MacKey {
         MacKey::new(&SecretBox::new(Box::new([byte; 32])))
+    }
+
+    fn pepper(byte: u8) -> Peppers {
+        Peppers::of(key(byte))
     }
 
     #[test]
     fn a_made_key_reads_back_and_proves_itself() {
         for test in [true, false] {
-            let made = make(test, &pepper(1)).unwrap();
+            let made = make(test, &key(1)).unwrap();
             let presented = Presented::read(made.text.expose_secret()).unwrap();
             assert_eq!(presented.key_id, made.key_id);
             assert_eq!(made.text.expose_secret().starts_with(TEST), test);
@@ -82,7 +86,7 @@ mod tests {
 
     #[test]
     fn one_changed_character_is_not_the_key() {
-        let made = make(false, &pepper(1)).unwrap();
+        let made = make(false, &key(1)).unwrap();
         let whole = made.text.expose_secret();
         for at in 0..whole.len() {
             let mut changed = whole.to_owned().into_bytes();

@@ -3,13 +3,14 @@
 use super::{http::Trust, peer::Peer};
 use crate::{Config, Running, config, tenants::Register};
 use biometrics::{Policy, TenantId};
-use custody::{SecretFile, Signer};
+use custody::{KmsConfig, PemKey, SecretFile};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use secrecy::ExposeSecret as _;
 use service::{Clock, serve::ServeLimits, telemetry::TelemetryConfig, tls::ClientTls};
 use std::{
     fs,
     net::SocketAddr,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -205,7 +206,8 @@ fn settings(dir: &Path, ca: &Ca, worker: SocketAddr) -> Config {
     let file = |name: &str| dir.join(name);
     SecretFile::create(file("pepper")).unwrap();
     SecretFile::create(file("capture.key")).unwrap();
-    Signer::create(file("ledger.pem")).unwrap();
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).unwrap();
+    PemKey::create(file("ledger.pem")).unwrap();
     for document in ["jwks.json", "test-jwks.json", "ledger-jwks.json"] {
         fs::write(file(document), format!("{{\"document\":\"{document}\"}}")).unwrap();
     }
@@ -218,7 +220,8 @@ fn settings(dir: &Path, ca: &Ca, worker: SocketAddr) -> Config {
         public_url: "https://countersign.test".into(),
         tls: config::Tls { cert, key },
         store: config::Store { path: file("countersign.db") },
-        keys: config::Keys { ledger: file("ledger.pem"), pepper: file("pepper"), capture: file("capture.key") },
+        kms: KmsConfig::File { directory: dir.to_owned() },
+        keys: config::Keys { pepper: file("pepper"), previous_pepper: None, capture: file("capture.key") },
         documents: config::Documents {
             jwks: file("jwks.json"),
             test_jwks: file("test-jwks.json"),

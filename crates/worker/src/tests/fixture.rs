@@ -1,19 +1,19 @@
 //! A room with keys of its own, captures from portraits, and requests as a gateway makes them.
 
 use crate::{
-    config::{Config, Engine as EngineSettings, Issuers, Keys, Models, Tls},
+    config::{Config, Engine as EngineSettings, Issuers, Models, Tls},
     references::{self, Owner},
     room::Room,
     tenant_secrets,
     work::{Answer, Capture, Work},
 };
 use biometrics::{ChallengeId, Features, Gate, Jti, Policy, TenantId};
-use custody::{FileKms, Signer};
+use custody::{KeyUse, Kms, KmsConfig, PemKey};
 use receipt::{KeySet, Pin, TrustedKeys};
 use service::Clock;
 use std::{
     fs,
-    os::unix::fs::DirBuilderExt as _,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -47,7 +47,7 @@ impl Fixture {
             eprintln!("skipped: {test}: target/packs/base, target/onnxruntime or target/portraits is missing");
             return None;
         };
-        make_keys(folder.path());
+        make_keys(&config);
         let clock = Clock::manual(1_800_000_000_000);
         let room = Room::open(&config, clock.clone()).unwrap();
         let engine = room.make_engine().unwrap();
@@ -138,8 +138,8 @@ impl Fixture {
 
     /// The keys of the test issuer, as a relying party pins them.
     pub(super) fn trusted(&self) -> TrustedKeys {
-        let root = Signer::create(self.folder.path().join("root.pem")).unwrap();
-        let receipts = Signer::open(self.folder.path().join("test-receipt.pem")).unwrap();
+        let root = PemKey::create(self.folder.path().join("root-of-test.pem")).unwrap();
+        let receipts = PemKey::open(self.folder.path().join("test-receipt.pem")).unwrap();
         let set = KeySet { iss: TEST_ISSUER, iat: 1_800_000_000, keys: &[receipts.public()], root: root.public() };
         let document = receipt::jwks_document(&set, |message| Ok::<_, Reason>(root.sign(message))).unwrap();
         let root_thumbprint = &receipt::thumbprint(&root.public());
@@ -200,7 +200,7 @@ fn config(folder: &Path, manifest: &Path, library: &Path) -> Config {
             client_ca: file("ca.pem"),
             allowed_peers: vec!["gateway.test".into()],
         },
-        keys: Keys { directory: folder.to_owned() },
+        kms: KmsConfig::File { directory: folder.to_owned() },
         issuers: Issuers { production: ISSUER.into(), test: TEST_ISSUER.into() },
         models: Models { pack: manifest.parent().unwrap().to_owned(), onnxruntime: library.to_owned() },
         engine: EngineSettings { threads: 1, ..EngineSettings::default() },
@@ -209,9 +209,11 @@ fn config(folder: &Path, manifest: &Path, library: &Path) -> Config {
     }
 }
 
-fn make_keys(folder: &Path) {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).unwrap();
-    FileKms::create(folder.join("keks")).unwrap();
-    Signer::create(folder.join("receipt.pem")).unwrap();
-    Signer::create(folder.join("test-receipt.pem")).unwrap();
+fn make_keys(config: &Config) {
+    let KmsConfig::File { directory } = &config.kms else { panic!("files") };
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).unwrap();
+    Kms::make_room_for_keks(directory).unwrap();
+    let kms = Kms::open(&config.kms, Clock::system()).unwrap();
+    kms.make_signing_key(KeyUse::Receipt).unwrap();
+    kms.make_signing_key(KeyUse::TestReceipt).unwrap();
 }

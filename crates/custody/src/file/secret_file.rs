@@ -2,7 +2,8 @@
 //!
 //! Must never know: what the secret is for. Invariant: exactly 32 raw bytes, mode 0600.
 
-use crate::{CustodyError, files};
+use super::files;
+use crate::CustodyError;
 use secrecy::SecretBox;
 use std::path::Path;
 

@@ -11,6 +11,7 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    time::{Duration, UNIX_EPOCH},
 };
 use zeroize::Zeroizing;
 
@@ -49,9 +50,7 @@ pub(crate) fn check_dir(path: &Path) -> Result<(), CustodyError> {
 /// Writes a new file of mode 0600: temporary file, fsync, link (which never overwrites), fsync of the directory.
 pub(crate) fn create(path: &Path, content: &[u8]) -> Result<(), CustodyError> {
     let dir = parent(path);
-    let mut name = OsString::from(TEMPORARY);
-    name.push(random::<8>()?.iter().map(|b| format!("{b:02x}")).collect::<String>());
-    let temporary = dir.join(name);
+    let temporary = temporary(dir)?;
     let written = write_new(&temporary, content)
         .map_err(at(&temporary))
         .and_then(|()| fs::hard_link(&temporary, path).map_err(exists_or_unavailable(path)));
@@ -59,6 +58,26 @@ pub(crate) fn create(path: &Path, content: &[u8]) -> Result<(), CustodyError> {
     let removed = fs::remove_file(&temporary).map_err(at(&temporary));
     written.and(removed)?;
     sync_dir(dir)
+}
+
+/// Replaces a file's content, or makes it: whole or not at all, as [`create`]. For counters, never for keys.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), CustodyError> {
+    let dir = parent(path);
+    let temporary = temporary(dir)?;
+    write_new(&temporary, content).map_err(at(&temporary))?;
+    fs::rename(&temporary, path).map_err(at(path))?;
+    sync_dir(dir)
+}
+
+/// Sets when a file was written: creation times of keys are read from it.
+pub(crate) fn stamp(path: &Path, now_s: i64) -> Result<(), CustodyError> {
+    let written = UNIX_EPOCH + Duration::from_secs(u64::try_from(now_s).unwrap_or(0));
+    OpenOptions::new().write(true).open(path).and_then(|file| file.set_modified(written)).map_err(at(path))
+}
+
+/// When the content of a file was written, in seconds since 1970.
+pub(crate) fn written_at_s(path: &Path) -> Result<i64, CustodyError> {
+    Ok(fs::symlink_metadata(path).map_err(at(path))?.mtime())
 }
 
 /// Reads a secret file of at most `limit` bytes; `None` where there is none.
@@ -116,6 +135,12 @@ pub(crate) fn discard(path: &Path) -> Result<(), CustodyError> {
 /// Makes a rename, link or removal in a directory survive a power failure.
 pub(crate) fn sync_dir(path: &Path) -> Result<(), CustodyError> {
     File::open(path).and_then(|dir| dir.sync_all()).map_err(at(path))
+}
+
+fn temporary(dir: &Path) -> Result<PathBuf, CustodyError> {
+    let mut name = OsString::from(TEMPORARY);
+    name.push(random::<8>()?.iter().map(|b| format!("{b:02x}")).collect::<String>());
+    Ok(dir.join(name))
 }
 
 fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
