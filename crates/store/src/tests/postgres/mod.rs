@@ -6,7 +6,6 @@ mod contract;
 mod isolation;
 mod network;
 mod outages;
-mod remnants;
 
 use crate::tests::fixture::*;
 
