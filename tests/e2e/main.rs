@@ -22,5 +22,6 @@ mod production;
 mod races;
 mod replay;
 mod third_party;
+mod tokens;
 mod transform;
 mod verification;

@@ -3,7 +3,7 @@
 //!
 //! Invariant: no process outlives its `Cluster`.
 
-use crate::{caller::Tenant, places};
+use crate::{caller::Tenant, places, softhsm::Tokens};
 use anyhow::{Context, Result, bail, ensure};
 use biometrics::Policy;
 use std::{
@@ -29,13 +29,15 @@ pub struct Options {
     pub gateway_env: Vec<(String, String)>,
     /// Environment of the worker processes, such as a leak on purpose.
     pub worker_env: Vec<(String, String)>,
+    /// Keys live on SoftHSM tokens instead of files.
+    pub on_tokens: bool,
 }
 
 impl Options {
     /// One worker with two engines on the given pack.
     #[must_use]
     pub fn new(pack: PathBuf) -> Self {
-        Self { pack, threads: 2, workers: 1, gateway_env: Vec::new(), worker_env: Vec::new() }
+        Self { pack, threads: 2, workers: 1, gateway_env: Vec::new(), worker_env: Vec::new(), on_tokens: false }
     }
 }
 
@@ -110,6 +112,8 @@ pub struct Cluster {
     pub gateway: Process,
     /// The workers.
     pub workers: Vec<Process>,
+    /// Where the keys live, unless in files.
+    pub tokens: Option<Tokens>,
     folder: tempfile::TempDir,
 }
 
@@ -121,7 +125,8 @@ impl Cluster {
     pub fn start(options: Options) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let dir = folder.path();
-        cli(&["keys", "init", &text(&dir.join("keys")), "--public-url", PUBLIC_URL])?;
+        let tokens = options.on_tokens.then(|| Tokens::lay(&dir.join("softhsm"))).transpose()?;
+        make_keys(dir, tokens.as_ref())?;
         cli(&[
             "keys",
             "certificates",
@@ -133,11 +138,12 @@ impl Cluster {
         ])?;
         fs::create_dir(dir.join("data"))?;
         fs::create_dir(dir.join("tmp"))?;
-        let workers: Vec<Process> =
-            (0..options.workers).map(|number| start_worker(dir, &options, number)).collect::<Result<_>>()?;
+        let workers: Vec<Process> = (0..options.workers)
+            .map(|number| start_worker(dir, (&options, tokens.as_ref()), number))
+            .collect::<Result<_>>()?;
         let addresses: Vec<SocketAddr> = workers.iter().map(|worker| worker.address).collect();
-        let gateway = start_gateway(dir, &options, &addresses)?;
-        Ok(Self { options, gateway, workers, folder })
+        let gateway = start_gateway(dir, (&options, tokens.as_ref()), &addresses)?;
+        Ok(Self { options, gateway, workers, tokens, folder })
     }
 
     /// Everything that the cluster wrote lies here: `keys/`, `tls/`, `data/`, logs.
@@ -163,7 +169,7 @@ impl Cluster {
         self.gateway.kill()?;
         self.options.gateway_env = env.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         let addresses: Vec<SocketAddr> = self.workers.iter().map(|worker| worker.address).collect();
-        self.gateway = start_gateway(self.folder.path(), &self.options, &addresses)?;
+        self.gateway = start_gateway(self.folder.path(), (&self.options, self.tokens.as_ref()), &addresses)?;
         Ok(())
     }
     /// Starts a further gateway on the same database and keys, with ports of its own.
@@ -176,7 +182,7 @@ impl Cluster {
             .replace(&self.gateway.address.to_string(), &free_port()?.to_string())
             .replace(&self.gateway.admin.to_string(), &free_port()?.to_string());
         fs::write(dir.join("gateway-further.toml"), config)?;
-        spawn(dir, ("countersign-gateway", "gateway-further"), &self.options.gateway_env)
+        spawn(dir, ("countersign-gateway", "gateway-further"), &env(&self.options.gateway_env, self.tokens.as_ref()))
     }
     /// Starts worker `number` again on the port it had.
     ///
@@ -184,7 +190,7 @@ impl Cluster {
     /// As [`Cluster::start`].
     pub fn restart_worker(&mut self, number: usize) -> Result<()> {
         self.workers[number].kill()?;
-        self.workers[number] = spawn_worker(self.folder.path(), &self.options, number)?;
+        self.workers[number] = spawn_worker(self.folder.path(), (&self.options, self.tokens.as_ref()), number)?;
         Ok(())
     }
     /// Makes a test tenant with a policy of its own and an API key of it, as an operator would.
@@ -225,6 +231,7 @@ impl Cluster {
     /// Where it fails.
     pub fn gateway_command(&self, args: &[&str]) -> Result<String> {
         let mut command = Command::new(places::program("countersign-gateway")?);
+        command.envs(env(&[], self.tokens.as_ref()));
         output(command.args(args).arg("--config").arg(self.folder().join("gateway.toml")))
     }
 }
@@ -238,6 +245,38 @@ pub const PUBLIC_URL: &str = "https://countersign.test";
 /// Where it ends with another status than 0; the error holds what it printed.
 pub fn cli(args: &[&str]) -> Result<String> {
     output(Command::new(places::program("countersign")?).args(args))
+}
+
+/// Runs `countersign keys <args>` where the cluster's tokens are seen.
+///
+/// # Errors
+/// As [`cli`].
+pub fn keys(args: &[&str], tokens: Option<&Tokens>) -> Result<String> {
+    output(Command::new(places::program("countersign")?).arg("keys").args(args).envs(env(&[], tokens)))
+}
+
+fn make_keys(dir: &Path, tokens: Option<&Tokens>) -> Result<()> {
+    let place = text(&dir.join("keys"));
+    let init = ["init", &place, "--public-url", PUBLIC_URL];
+    match tokens {
+        None => keys(&init, None)?,
+        Some(tokens) => {
+            let providers = text(&tokens.write_providers()?);
+            keys(&[&init[..], &["--providers", &providers]].concat(), Some(tokens))?
+        }
+    };
+    Ok(())
+}
+
+/// The environment of a process, with what tells it where the tokens are.
+fn env(own: &[(String, String)], tokens: Option<&Tokens>) -> Vec<(String, String)> {
+    own.iter().cloned().chain(tokens.map(Tokens::env)).collect()
+}
+
+/// Lines of a part's `[kms]` table.
+fn kms(dir: &Path, part: &str, tokens: Option<&Tokens>) -> String {
+    let files = || format!("provider = \"file\"\ndirectory = \"{}\"\n", text(&dir.join("keys").join(part)));
+    tokens.map_or_else(files, |tokens| tokens.kms(part))
 }
 
 /// Runs a command to its end and returns its standard output.
@@ -256,30 +295,34 @@ pub fn output(command: &mut Command) -> Result<String> {
     Ok(stdout)
 }
 
-fn start_worker(dir: &Path, options: &Options, number: usize) -> Result<Process> {
+fn start_worker(dir: &Path, (options, tokens): (&Options, Option<&Tokens>), number: usize) -> Result<Process> {
     let (listen, admin) = (free_port()?, free_port()?);
     let config = format!(
         "listen = \"{listen}\"\nadmin_listen = \"{admin}\"\n\
          [tls]\ncert = \"{tls}/worker.pem\"\nkey = \"{tls}/worker.key\"\nclient_ca = \"{tls}/ca.pem\"\n\
          allowed_peers = [\"gateway.countersign.internal\"]\n\
-         [kms]\nprovider = \"file\"\ndirectory = \"{keys}/worker\"\n\
+         [kms]\n{kms}\
          [issuers]\nproduction = \"{PUBLIC_URL}/receipts\"\ntest = \"{PUBLIC_URL}/test-receipts\"\n\
          [models]\npack = \"{pack}\"\nonnxruntime = \"{runtime}\"\n[engine]\nthreads = {threads}\n",
         tls = text(&dir.join("tls")),
-        keys = text(&dir.join("keys")),
+        kms = kms(dir, "worker", tokens),
         pack = text(&options.pack),
         runtime = text(&places::onnxruntime()?),
         threads = options.threads,
     );
     fs::write(dir.join(format!("worker-{number}.toml")), config)?;
-    spawn_worker(dir, options, number)
+    spawn_worker(dir, (options, tokens), number)
 }
 
-fn spawn_worker(dir: &Path, options: &Options, number: usize) -> Result<Process> {
-    spawn(dir, ("countersign-worker", &format!("worker-{number}")), &options.worker_env)
+fn spawn_worker(dir: &Path, (options, tokens): (&Options, Option<&Tokens>), number: usize) -> Result<Process> {
+    spawn(dir, ("countersign-worker", &format!("worker-{number}")), &env(&options.worker_env, tokens))
 }
 
-fn start_gateway(dir: &Path, options: &Options, workers: &[SocketAddr]) -> Result<Process> {
+fn start_gateway(
+    dir: &Path,
+    (options, tokens): (&Options, Option<&Tokens>),
+    workers: &[SocketAddr],
+) -> Result<Process> {
     let path = dir.join("gateway.toml");
     if !path.exists() {
         let workers: Vec<String> = workers.iter().map(|address| format!("\"{address}\"")).collect();
@@ -287,7 +330,7 @@ fn start_gateway(dir: &Path, options: &Options, workers: &[SocketAddr]) -> Resul
             "listen = \"{listen}\"\nadmin_listen = \"{admin}\"\npublic_url = \"{PUBLIC_URL}\"\n\
              [tls]\ncert = \"{tls}/public.pem\"\nkey = \"{tls}/public.key\"\n\
              [store]\npath = \"{data}/countersign.sqlite\"\n\
-             [kms]\nprovider = \"file\"\ndirectory = \"{keys}/gateway\"\n\
+             [kms]\n{kms}\
              [keys]\npepper = \"{keys}/gateway/pepper\"\ncapture = \"{keys}/gateway/capture.key\"\n\
              [documents]\njwks = \"{keys}/public/jwks.json\"\ntest_jwks = \"{keys}/public/test-jwks.json\"\nledger_jwks = \"{keys}/public/ledger-jwks.json\"\n\
              [inference]\nworkers = [{workers}]\n\
@@ -297,11 +340,12 @@ fn start_gateway(dir: &Path, options: &Options, workers: &[SocketAddr]) -> Resul
             tls = text(&dir.join("tls")),
             data = text(&dir.join("data")),
             keys = text(&dir.join("keys")),
+            kms = kms(dir, "gateway", tokens),
             workers = workers.join(", "),
         );
         fs::write(&path, config)?;
     }
-    spawn(dir, ("countersign-gateway", "gateway"), &options.gateway_env)
+    spawn(dir, ("countersign-gateway", "gateway"), &env(&options.gateway_env, tokens))
 }
 
 /// Starts a process on `<name>.toml`, logs to `<name>.log`, and waits until its admin port says it is ready. What it keeps in

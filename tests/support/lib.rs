@@ -16,5 +16,6 @@ pub mod places;
 pub mod scan;
 pub mod scene;
 pub mod skips;
+pub mod softhsm;
 pub mod starts;
 pub mod surgery;

@@ -100,9 +100,9 @@ pub enum Outage {
     /// The PKCS#11 module does not start, or no token carries the label.
     #[error("no token of this label is there")]
     NoToken,
-    /// The token refused the PIN. It is not tried again until the PIN file changes.
-    #[error("the token refused the PIN, which is not tried again until the PIN file changes")]
-    PinRefused,
+    /// The PIN or login was refused. It is not tried again until its file changes.
+    #[error("it refused the PIN or login, which is not tried again until its file changes")]
+    CredentialRefused,
     /// A file with a PIN or credential does not read.
     #[error("a file with its credential does not read")]
     CredentialFile,

@@ -5,7 +5,7 @@
 
 use crate::{
     CustodyError, KekRef, KekVersion, KeyUse, KmsConfig, Outage, SigningVersion, breaker::Breaker, file::FileProvider,
-    pkcs11::Pkcs11Provider, provider::Provider, wear::Wear,
+    pkcs11::Pkcs11Provider, provider::Provider, vault::VaultProvider, wear::Wear,
 };
 use service::Clock;
 use std::{fmt, path::Path, sync::Arc};
@@ -51,7 +51,7 @@ impl Kms {
         let provider: Box<dyn Provider> = match config {
             KmsConfig::File { directory } => Box::new(FileProvider::open(directory)?),
             KmsConfig::Pkcs11(pkcs11) => Box::new(Pkcs11Provider::open(pkcs11)?),
-            KmsConfig::Vault(_) => return Err(CustodyError::Setting { field: "provider" }),
+            KmsConfig::Vault(vault) => Box::new(VaultProvider::open(vault, clock.clone())?),
         };
         let breaker = Breaker::new(provider.name(), clock.clone());
         Ok(Self(Arc::new(House { provider, breaker, wear: Wear::default(), clock })))

@@ -14,7 +14,9 @@ mod file;
 mod kms;
 mod pkcs11;
 mod provider;
+mod refused;
 mod signer;
+mod vault;
 mod wear;
 
 pub use config::{KmsConfig, Pkcs11Config, VaultAuth, VaultConfig};

@@ -130,4 +130,18 @@ mod tests {
         assert_ne!(wrong, SAMPLE, "positive control");
         assert!(toml::from_str::<Config>(&wrong).is_err());
     }
+
+    #[test]
+    fn the_documented_providers_stand_in_for_files() {
+        let provider = |sample: &str| {
+            let mut config: toml::Table = toml::from_str(SAMPLE).unwrap();
+            let mut parts: toml::Table = toml::from_str(sample).unwrap();
+            config.insert("kms".to_owned(), parts.remove("worker").unwrap());
+            config.try_into::<Config>().unwrap().kms
+        };
+        let pkcs11 = include_str!("../../../deploy/config/providers-pkcs11.toml");
+        let vault = include_str!("../../../deploy/config/providers-vault.toml");
+        assert!(matches!(provider(pkcs11), KmsConfig::Pkcs11(_)));
+        assert!(matches!(provider(vault), KmsConfig::Vault(_)));
+    }
 }

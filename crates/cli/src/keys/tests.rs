@@ -129,6 +129,16 @@ fn providers_that_do_not_read_are_refused_before_anything_is_made() {
 }
 
 #[test]
+fn the_documented_providers_read() {
+    for sample in ["providers-pkcs11.toml", "providers-vault.toml"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/config").join(sample);
+        assert!(service::config::load::<place::Providers>(&path).is_ok(), "{sample}");
+        let wrong = fs::read_to_string(&path).unwrap().replace("timeout_ms", "timeout");
+        assert!(toml::from_str::<place::Providers>(&wrong).is_err(), "{sample}: a misspelt field");
+    }
+}
+
+#[test]
 fn issuers_stand_below_an_https_address_alone() {
     for bad in ["", "http://x", "https://", "https://x/", "https://x y", "https://x\"y"] {
         assert!(Issuers::below(bad).is_err(), "{bad}");

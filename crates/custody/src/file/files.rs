@@ -110,6 +110,14 @@ pub(crate) fn read(path: &Path, limit: usize) -> Result<Option<Zeroizing<Vec<u8>
     Ok(Some(content))
 }
 
+/// Reads a secret of one line: a PIN, a token. At most 8 KiB, not empty.
+pub(crate) fn read_line(path: &Path) -> Result<Zeroizing<String>, CustodyError> {
+    let malformed = || CustodyError::Malformed { path: path.to_owned() };
+    let bytes = read(path, 8 * 1024)?.ok_or_else(|| CustodyError::Missing { path: path.to_owned() })?;
+    let line = std::str::from_utf8(&bytes).map_err(|_| malformed())?.trim_end_matches(['\r', '\n']);
+    if line.is_empty() || line.contains(['\r', '\n']) { Err(malformed()) } else { Ok(Zeroizing::new(line.to_owned())) }
+}
+
 /// Overwrites a file with zeros and removes it, durably. A file that is already gone is fine.
 pub(crate) fn destroy(path: &Path) -> Result<(), CustodyError> {
     let length = match fs::symlink_metadata(path) {

@@ -52,7 +52,6 @@ impl Token {
             return Err(CustodyError::Setting { field: "token" });
         }
         let pin = Pin::at(config.pin_file.clone())?;
-        pin.check()?;
         Ok(Self { module: Module::load(&config.module)?, label: config.token.trim_end().to_owned(), pin })
     }
 

@@ -9,12 +9,20 @@ mod desk;
 mod outages;
 mod pins;
 mod rules;
+mod server;
 mod softhsm;
+mod vaults;
 
 macro_rules! contract {
     ($($rule:ident),+ $(,)?) => {
         mod file {
             $(#[test] fn $rule() { crate::rules::$rule(&crate::desk::Desk::of_files()); })+
+        }
+        mod vault {
+            $(#[test] fn $rule() {
+                let server = crate::server::Server::start();
+                crate::rules::$rule(&crate::desk::Desk::open(server.kms(), (3, false)));
+            })+
         }
         mod pkcs11 {
             $(#[test] fn $rule() {

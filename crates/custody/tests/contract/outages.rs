@@ -16,13 +16,13 @@ const TENANT: &str = "tn_00000000000000000000000000000007";
 const KEK: KekRef<'static> = KekRef { tenant: TENANT, version: 1 };
 
 /// A provider on the real clock, with one secret wrapped and one signing key.
-struct Ward {
+pub(crate) struct Ward {
     kms: Kms,
     wrapped: Vec<u8>,
 }
 
 impl Ward {
-    fn admit(config: &KmsConfig) -> Self {
+    pub(crate) fn admit(config: &KmsConfig) -> Self {
         let kms = Kms::open(config, Clock::system()).unwrap();
         kms.make_kek(TENANT).unwrap();
         kms.make_signing_key(KeyUse::Receipt).unwrap();
@@ -35,7 +35,13 @@ impl Ward {
     }
 
     /// Every call says that the provider is out, none that a key is gone, and each within `longest`.
-    fn is_out(&self, longest: Duration) -> Vec<Outage> {
+    pub(crate) fn is_out(&self, longest: Duration) -> Vec<Outage> {
+        self.are_out(usize::MAX, longest)
+    }
+
+    /// The same of the first calls alone: between two questions stands a rest.
+    pub(crate) fn are_out(&self, calls: usize, longest: Duration) -> Vec<Outage> {
+        let first = calls;
         let (kms, clock) = (&self.kms, Clock::system());
         let calls: [&dyn Fn() -> Result<(), CustodyError>; 8] = [
             &|| self.opens(),
@@ -48,7 +54,7 @@ impl Ward {
             &|| kms.make_signing_key(KeyUse::Receipt).map(drop),
         ];
         let mut told = Vec::new();
-        for (number, call) in calls.into_iter().enumerate() {
+        for (number, call) in calls.into_iter().take(first).enumerate() {
             // Past the rest, so that each asks the provider itself.
             let outage = loop {
                 let begun = clock.monotonic();
@@ -66,7 +72,7 @@ impl Ward {
     }
 
     /// It recovers without anybody's help, and has lost nothing.
-    fn recovers(&self) {
+    pub(crate) fn recovers(&self) {
         let recovered = (0..200).any(|_| {
             thread::sleep(Duration::from_millis(50));
             self.opens().is_ok()

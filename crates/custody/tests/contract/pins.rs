@@ -37,16 +37,16 @@ fn a_wrong_pin_is_tried_once_until_its_file_changes() {
         token.write_pin(WRONG);
         let config = KmsConfig::Pkcs11(Pkcs11Config { sessions: 4, ..token.config() });
         let kms = Kms::open(&config, Clock::system()).unwrap();
-        assert_eq!(ask(&kms), Some(Outage::PinRefused));
+        assert_eq!(ask(&kms), Some(Outage::CredentialRefused));
         let tried = token.pin_tries();
         for _ in 0..4 {
-            assert_eq!(ask(&kms), Some(Outage::PinRefused));
+            assert_eq!(ask(&kms), Some(Outage::CredentialRefused));
         }
         token.write_pin(WRONG);
-        assert_eq!(ask(&kms), Some(Outage::PinRefused), "the same PIN written again is the same PIN");
+        assert_eq!(ask(&kms), Some(Outage::CredentialRefused), "the same PIN written again is the same PIN");
         assert_eq!(token.pin_tries(), tried, "it was tried again");
         let again = why(Kms::open(&config, Clock::system()).unwrap().make_kek("tenant"));
-        assert_eq!(again, Some(Outage::PinRefused));
+        assert_eq!(again, Some(Outage::CredentialRefused));
         assert_ne!(token.pin_tries(), tried, "positive control: a try leaves its trace");
 
         token.write_pin(PIN);
