@@ -8,6 +8,7 @@ use crate::{
 use clap::Parser as _;
 use custody::PemKey;
 use receipt::{Growth, Leaf, LogEvent, LogProof, Salt, TreeHead, checkpoint_note, edge, grow};
+use service::Clock;
 use std::{
     convert::Infallible,
     fs,
@@ -28,7 +29,8 @@ impl Desk {
     fn new(public_url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let issuers = keys::Issuers::below(public_url).unwrap();
-        let root = keys::init(&folder.path().join("keys"), &issuers, SIGNED).unwrap();
+        let keys = folder.path().join("keys");
+        let root = keys::init(&keys, (public_url, None), Clock::manual(SIGNED * 1000)).unwrap();
         let desk = Self { folder, root, issuer: issuers.ledger, head: TreeHead::EMPTY };
         desk.publish();
         desk

@@ -107,11 +107,6 @@ impl Database {
         served(&self.name).into()
     }
 
-    /// Where the server keeps its files.
-    pub(super) fn cluster(&self) -> PathBuf {
-        SERVER.socket.join("data")
-    }
-
     pub(super) fn address(&self) -> String {
         format!("{} {}", SERVER.socket.to_str().unwrap(), self.name)
     }
