@@ -1,12 +1,14 @@
-//! The ledger: signs what the gateway sees happen in the database. Now that is deletion proofs.
+//! The ledger: signs what the gateway sees happen in the database: deletion proofs and key-destruction certificates.
 //!
 //! Must never know: receipts; they have another issuer and another key, in the worker. Invariant: a proof is signed only
 //! with a [`Checkpoint`] in hand.
 
+use biometrics::Policy;
 use custody::Signer;
-use receipt::{CoversClaim, DeletionClaims, LiveStore, RefClaim, Typ};
+use receipt::{CoversClaim, DeletionClaims, DestructionClaims, Exception, KekClaim, LiveStore, RefClaim, Typ};
+use serde::Serialize;
 use std::convert::Infallible;
-use store::{Checkpoint, Erased};
+use store::{Checkpoint, Erased, KekDestruction};
 use wire::Reason;
 
 /// How long a backup may still hold the sealed reference, in seconds: 30 days (ARCHITECTURE "Keys").
@@ -34,8 +36,9 @@ impl Ledger {
         &self,
         erased: &Erased,
         checkpoint: Checkpoint,
-        now_ms: i64,
+        (now_ms, policy): (i64, &Policy),
     ) -> Result<String, Reason> {
+        let exception = policy.keep_old_keys.then_some(Exception::OldKeysKept);
         let deleted_at = erased.deleted_at_ms.div_euclid(1000);
         let claims = DeletionClaims {
             iss: self.issuer.clone(),
@@ -48,11 +51,32 @@ impl Ledger {
                 epoch: erased.epoch,
                 commitment: receipt::base64url(&erased.commitment),
             },
-            covers: CoversClaim { live_store: LiveStore::Erased, backups_until: deleted_at + BACKUPS_S },
+            covers: CoversClaim { live_store: LiveStore::Erased, backups_until: deleted_at + BACKUPS_S, exception },
             cause: erased.cause.clone(),
             deleted_at,
         };
+        self.encode(Typ::DeletionProof, &claims)
+    }
+
+    /// Signs the certificate of one KEK version that is recorded as gone; `now_ms` is when.
+    ///
+    /// # Errors
+    /// `INTERNAL` where the claims do not encode.
+    pub(crate) fn destruction(&self, gone: &KekDestruction, now_ms: i64) -> Result<String, Reason> {
+        let claims = DestructionClaims {
+            iss: self.issuer.clone(),
+            aud: gone.tenant.to_string(),
+            iat: now_ms.max(gone.destroyed_at_ms).div_euclid(1000),
+            jti: format!("kd_{}", gone.id.simple()),
+            kek: KekClaim { version: gone.kek_version, successor: gone.successor, provider: gone.provider.clone() },
+            destroyed_at: gone.destroyed_at_ms.div_euclid(1000),
+            asserted: vec!["destroyed_at".to_owned(), "kek".to_owned()],
+        };
+        self.encode(Typ::KeyDestruction, &claims)
+    }
+
+    fn encode(&self, typ: Typ, claims: &impl Serialize) -> Result<String, Reason> {
         let sign = |message: &[u8]| Ok::<_, Infallible>(self.signer.sign(message));
-        receipt::encode(Typ::DeletionProof, &self.kid, &claims, sign).map_err(|_| Reason::Internal)
+        receipt::encode(typ, &self.kid, claims, sign).map_err(|_| Reason::Internal)
     }
 }

@@ -26,6 +26,8 @@ pub enum Typ {
     EnrollmentReceipt,
     /// A reference was destroyed.
     DeletionProof,
+    /// A KEK version was destroyed.
+    KeyDestruction,
     /// A key set, signed by the root.
     JwkSet,
 }
@@ -38,6 +40,7 @@ impl Typ {
             Self::Receipt => "stepup-receipt+jwt",
             Self::EnrollmentReceipt => "enrollment-receipt+jwt",
             Self::DeletionProof => "deletion-proof+jwt",
+            Self::KeyDestruction => "key-destruction+jwt",
             Self::JwkSet => "jwk-set+jwt",
         }
     }

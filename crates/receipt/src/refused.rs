@@ -74,6 +74,8 @@ pub enum Claim {
     Attempt,
     /// `fmr`: a larger false match rate than accepted.
     FalseMatchRate,
+    /// `kek`: another version of the key.
+    KekVersion,
 }
 
 /// Why a token or a key set was refused.
@@ -185,6 +187,7 @@ impl Claim {
             Self::Mode => "MODE",
             Self::Attempt => "ATTEMPT",
             Self::FalseMatchRate => "FALSE_MATCH_RATE",
+            Self::KekVersion => "KEK_VERSION",
         }
     }
 }
