@@ -172,6 +172,25 @@ impl Cluster {
         self.gateway = start_gateway(self.folder.path(), (&self.options, self.tokens.as_ref()), &addresses)?;
         Ok(())
     }
+    /// Kills the gateway and starts it again with other environment variables, without waiting until it is ready: it may die
+    /// before that.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn launch_gateway(&mut self, env: &[(&str, &str)]) -> Result<()> {
+        self.gateway.kill()?;
+        let env: Vec<_> = env.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        self.gateway = launch(self.folder.path(), ("countersign-gateway", "gateway"), &env)?;
+        Ok(())
+    }
+    /// Adds settings to the gateway's configuration; they hold from its next start.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn configure_gateway(&self, settings: &str) -> Result<()> {
+        let mut file = fs::OpenOptions::new().append(true).open(self.folder().join("gateway.toml"))?;
+        Ok(file.write_all(settings.as_bytes())?)
+    }
     /// Starts a further gateway on the same database and keys, with ports of its own.
     ///
     /// # Errors
@@ -351,16 +370,10 @@ fn start_gateway(
 /// Starts a process on `<name>.toml`, logs to `<name>.log`, and waits until its admin port says it is ready. What it keeps in
 /// a temporary folder lies in `tmp/`.
 fn spawn(dir: &Path, (program, name): (&str, &str), env: &[(String, String)]) -> Result<Process> {
-    let config = dir.join(format!("{name}.toml"));
     let log = dir.join(format!("{name}.log"));
-    let file = fs::OpenOptions::new().create(true).append(true).open(&log)?;
-    let mut command = Command::new(places::program(program)?);
-    command.args(["serve", "--config"]).arg(&config).env("TMPDIR", dir.join("tmp")).envs(env.iter().cloned());
-    let child = command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).spawn()?;
-    let (address, admin) = addresses(&config)?;
-    let mut process = Process { child, address, admin };
+    let mut process = launch(dir, (program, name), env)?;
     for _ in 0..600 {
-        if get(admin, "/readyz").is_ok() {
+        if get(process.admin, "/readyz").is_ok() {
             return Ok(process);
         }
         if !process.runs()? {
@@ -370,6 +383,17 @@ fn spawn(dir: &Path, (program, name): (&str, &str), env: &[(String, String)]) ->
     }
     let said = fs::read_to_string(&log).unwrap_or_default();
     bail!("{name} did not become ready:\n{}", said.lines().rev().take(12).collect::<Vec<_>>().join("\n"))
+}
+
+/// Starts a process as [`spawn`] does and waits for nothing.
+fn launch(dir: &Path, (program, name): (&str, &str), env: &[(String, String)]) -> Result<Process> {
+    let config = dir.join(format!("{name}.toml"));
+    let file = fs::OpenOptions::new().create(true).append(true).open(dir.join(format!("{name}.log")))?;
+    let mut command = Command::new(places::program(program)?);
+    command.args(["serve", "--config"]).arg(&config).env("TMPDIR", dir.join("tmp")).envs(env.iter().cloned());
+    let child = command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).spawn()?;
+    let (address, admin) = addresses(&config)?;
+    Ok(Process { child, address, admin })
 }
 
 fn addresses(config: &Path) -> Result<(SocketAddr, SocketAddr)> {

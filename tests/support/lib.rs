@@ -9,6 +9,7 @@ pub mod captures;
 pub mod cluster;
 pub mod damage;
 pub mod expect;
+pub mod hoard;
 pub mod json;
 pub mod load;
 pub mod performer;

@@ -76,6 +76,15 @@ uuid_id!(
     Jti, "receipt id", "rc_"
 );
 
+uuid_id!(
+    /// One piece of long-running work: `jb_` and 32 hexadecimal digits.
+    JobId, "job id", "jb_"
+);
+uuid_id!(
+    /// One legal hold: `hd_` and 32 hexadecimal digits.
+    HoldId, "hold id", "hd_"
+);
+
 /// The tenant's own name of a user: 1 to 128 characters of `[A-Za-z0-9._:@-]`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

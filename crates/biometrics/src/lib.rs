@@ -25,7 +25,7 @@ pub use calibration::{CalibrationTable, OperatingPoint};
 pub use challenge::{CaptureScript, Head, ScriptInputs, Step, Target, blind_guess_bound};
 pub use features::{DIMENSION, Features, FeaturesError};
 pub use gate::{Gate, GateReason, GateResult, GateStatus, Verdict, decide};
-pub use ids::{ChallengeId, Jti, ReferenceId, TenantId, UserId};
+pub use ids::{ChallengeId, HoldId, JobId, Jti, ReferenceId, TenantId, UserId};
 pub use instruction::Instruction;
 pub use mode::{CaptureMode, Purpose};
 pub use policy::Policy;

@@ -19,6 +19,10 @@ const ATTEMPTS: RangeInclusive<u32> = 1..=10;
 const RECEIPT_TTL_SECONDS: RangeInclusive<u32> = 1..=600;
 /// Longest memory of frames, in seconds: a day (CONTRACT "Data windows").
 const MAX_FRAME_MEMORY_SECONDS: u32 = 86_400;
+/// Three years without an interaction end a reference where BIPA holds: the shortest three years there are.
+const BIPA_DAYS: u32 = 1_095;
+/// Longest window of a reference, in days: seven years (CONTRACT "Data windows").
+const MAX_REFERENCE_DAYS: u32 = 2_557;
 
 /// Requirements on one tenant's verifications.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +53,16 @@ pub struct Policy {
     /// 0 (not at all) to 86,400.
     #[serde(default = "defaults::frame_memory_seconds")]
     pub frame_memory_seconds: u32,
+    /// How long after the user's last interaction a reference is kept, in days: 1 to 2,557, or 0 for until it is deleted.
+    #[serde(default)]
+    pub reference_days: u32,
+    /// Whether a reference also ends three years after the user's last interaction (740 ILCS 14/15(a)).
+    #[serde(default = "defaults::bipa")]
+    pub bipa: bool,
+    /// Whether old KEK versions are kept after a rotation: an exception that the tenant's law demands, named in every deletion
+    /// proof while it lasts.
+    #[serde(default)]
+    pub keep_old_keys: bool,
 }
 
 mod defaults {
@@ -67,6 +81,9 @@ mod defaults {
     }
     pub(super) const fn frame_memory_seconds() -> u32 {
         super::MAX_FRAME_MEMORY_SECONDS
+    }
+    pub(super) const fn bipa() -> bool {
+        true
     }
 }
 
@@ -103,6 +120,9 @@ pub enum PolicyError {
     /// `frame_memory_seconds` is out of range.
     #[error("frame_memory_seconds must be 0 to 86400")]
     FrameMemory,
+    /// `reference_days` is out of range.
+    #[error("reference_days must be 0 to 2557")]
+    ReferenceDays,
 }
 
 impl PolicyError {
@@ -119,6 +139,7 @@ impl PolicyError {
             Self::Mode => "default_mode",
             Self::Png => "allow_png",
             Self::FrameMemory => "frame_memory_seconds",
+            Self::ReferenceDays => "reference_days",
         }
     }
 }
@@ -137,6 +158,9 @@ impl Policy {
             default_mode: defaults::mode(),
             allow_png: false,
             frame_memory_seconds: defaults::frame_memory_seconds(),
+            reference_days: 0,
+            bipa: defaults::bipa(),
+            keep_old_keys: false,
         }
     }
 
@@ -151,6 +175,17 @@ impl Policy {
             default_mode: CaptureMode::Passive,
             frame_memory_seconds: 0,
             ..Self::production()
+        }
+    }
+
+    /// How long after the user's last interaction a reference is kept, in days; `None` until it is deleted.
+    #[must_use]
+    pub const fn retention_days(&self) -> Option<u32> {
+        match (self.reference_days, self.bipa) {
+            (0, false) => None,
+            (0, true) => Some(BIPA_DAYS),
+            (days, true) if days > BIPA_DAYS => Some(BIPA_DAYS),
+            (days, _) => Some(days),
         }
     }
 
@@ -197,6 +232,9 @@ impl Policy {
         if self.frame_memory_seconds > MAX_FRAME_MEMORY_SECONDS {
             return Err(PolicyError::FrameMemory);
         }
+        if self.reference_days > MAX_REFERENCE_DAYS {
+            return Err(PolicyError::ReferenceDays);
+        }
         Ok(())
     }
 }
@@ -239,6 +277,7 @@ mod tests {
             (Policy { default_mode: CaptureMode::Passive, ..base() }, "default_mode"),
             (Policy { allow_png: true, ..base() }, "allow_png"),
             (Policy { frame_memory_seconds: 86_401, ..base() }, "frame_memory_seconds"),
+            (Policy { reference_days: 2_558, ..base() }, "reference_days"),
         ];
         for (policy, field) in bad {
             assert_eq!(policy.check(false).map_err(PolicyError::field), Err(field));
@@ -250,6 +289,14 @@ mod tests {
         assert_eq!(Policy::production().frame_memory_seconds, 86_400);
         assert_eq!(Policy::testing().frame_memory_seconds, 0, "pictures at hand are sent again and again");
         assert_eq!(Policy { frame_memory_seconds: 0, ..Policy::production() }.check(false), Ok(()));
+    }
+
+    #[test]
+    fn a_reference_is_kept_for_its_window_or_three_years_under_bipa_whichever_is_shorter() {
+        let kept = |reference_days, bipa| Policy { reference_days, bipa, ..Policy::production() }.retention_days();
+        assert_eq!(Policy::production().retention_days(), Some(1_095), "on by default");
+        assert_eq!((kept(30, true), kept(2_000, true)), (Some(30), Some(1_095)));
+        assert_eq!((kept(2_000, false), kept(0, false)), (Some(2_000), None));
     }
 
     #[test]

@@ -180,6 +180,9 @@ impl Gateway {
             RecordResult::LeaseLost => Err(self.lease_lost(&opened)),
             RecordResult::AlreadyAccepted => Err(Reason::ChallengeSpent),
             RecordResult::ReferenceExists => Err(Reason::ReferenceExists),
+            RecordResult::LegalHold => Err(Reason::LegalHold),
+            // Asked again, the worker seals under the new key.
+            RecordResult::KekRetired => Err(self.give_back(&opened, Reason::UnavailableKms).await),
         }
     }
 
@@ -243,6 +246,7 @@ const fn refusal(refused: OpenRefused) -> Reason {
         OpenRefused::NoReference => Reason::NoReference,
         OpenRefused::ReferenceExists => Reason::ReferenceExists,
         OpenRefused::FeatureSpace => Reason::FeatureSpace,
+        OpenRefused::LegalHold => Reason::LegalHold,
     }
 }
 

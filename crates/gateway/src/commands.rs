@@ -1,5 +1,9 @@
 //! The binary's arguments and what each subcommand does. Output of commands goes to standard output, logs elsewhere.
 
+pub(crate) mod deletion;
+pub(crate) mod holds;
+pub(crate) mod jobs;
+
 use anyhow::Context as _;
 use biometrics::{Policy, TenantId};
 use clap::{Parser, Subcommand};
@@ -38,10 +42,27 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: TenantCommand,
     },
-    /// Make, revoke or list API keys.
+    /// Make, revoke or list API keys; rotate a tenant's KEK.
     Key {
         #[command(subcommand)]
         command: KeyCommand,
+    },
+    /// See how far long-running work is.
+    Job {
+        #[command(subcommand)]
+        command: jobs::JobCommand,
+    },
+    /// Destroy many references of a tenant, with one proof for each user. Prints the job.
+    Delete(deletion::Delete),
+    /// Keep users' data from being erased for a legal matter.
+    Hold {
+        #[command(subcommand)]
+        command: holds::HoldCommand,
+    },
+    /// Destroy references that outlived the window of the tenant's policy. Gateways do so by themselves, every ten minutes.
+    Retention {
+        #[command(subcommand)]
+        command: deletion::RetentionCommand,
     },
 }
 
@@ -96,6 +117,25 @@ pub(crate) enum KeyCommand {
         tenant: TenantId,
         /// The key's public part: the 16 digits after `cs_live_` or `cs_test_`.
         key_id: String,
+    },
+    /// Make a new KEK version, wrap everything of the tenant under it while serving, and destroy the old versions. Prints the job.
+    Rotate {
+        /// Settings of the gateway.
+        #[arg(long)]
+        config: PathBuf,
+        /// Whose KEK.
+        tenant: TenantId,
+        /// Stay until it is done.
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Certificates of the tenant's KEK versions that are gone: one JWS a line, oldest first.
+    Destroyed {
+        /// Settings of the gateway.
+        #[arg(long)]
+        config: PathBuf,
+        /// Whose KEKs.
+        tenant: TenantId,
     },
     /// List a tenant's keys: public part and state.
     List {
@@ -157,6 +197,8 @@ pub(crate) async fn key(command: KeyCommand) -> anyhow::Result<()> {
             register.close().await;
             say("revoked")
         }
+        KeyCommand::Destroyed { config, tenant } => deletion::certificates(&config, tenant).await,
+        KeyCommand::Rotate { config, tenant, wait } => jobs::rotate(&config, tenant, wait).await,
         KeyCommand::List { config, tenant } => {
             let register = register(&config).await?;
             for key in register.list_api_keys(tenant).await? {

@@ -32,6 +32,9 @@ pub struct Config {
     /// What is refused before an attempt is opened.
     #[serde(default)]
     pub limits: Limits,
+    /// How long-running work is done.
+    #[serde(default)]
+    pub jobs: Jobs,
     /// Bounds of connections and of the drain.
     #[serde(default)]
     pub serve: ServeLimits,
@@ -130,6 +133,22 @@ impl Default for Limits {
     }
 }
 
+/// How long-running work is done: one gateway of a database does it, under a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Jobs {
+    /// How long a gateway that died keeps others from going on, in milliseconds.
+    pub lease_ms: u32,
+    /// Rows of one batch: 1 to 1024. A batch is one call to a worker and one transaction.
+    pub batch: u32,
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self { lease_ms: 10_000, batch: 256 }
+    }
+}
+
 const fn default_connect_timeout_ms() -> u64 {
     1_000
 }
@@ -148,6 +167,7 @@ mod tests {
         let (shown, default) = (config.limits, Limits::default());
         assert_eq!(format!("{shown:?}"), format!("{default:?}"));
         assert_eq!(config.serve, ServeLimits::default());
+        assert_eq!(config.jobs, Jobs::default());
     }
 
     #[test]

@@ -19,6 +19,7 @@ impl Gateway {
         let tenant = call.caller.as_tenant()?;
         let user = convert::parsed(&request.user_id, "user_id")?;
         let row = self.store.reference(tenant, &user).await.map_err(store_fault)?.ok_or(Reason::NoReference)?;
+        self.store.note_hold_access(tenant, &user, "GET_REFERENCE").await.map_err(store_fault)?;
         Ok(v1::GetReferenceResponse { reference: Some(reference_to_wire(&row)) })
     }
 

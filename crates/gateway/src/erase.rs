@@ -23,7 +23,7 @@ impl Gateway {
     /// Destroys a reference and proves it. Tenant credential only. Runs to its end even when the caller hangs up.
     ///
     /// # Errors
-    /// `NO_REFERENCE`, `INVALID_ARGUMENT`, `PERMISSION_DENIED`; `UNAVAILABLE_*` while the deletion is pending.
+    /// `NO_REFERENCE`, `LEGAL_HOLD` (the deletion waits), `INVALID_ARGUMENT`, `PERMISSION_DENIED`; `UNAVAILABLE_*` while the deletion is pending.
     pub(crate) async fn delete_reference(
         self: &Arc<Self>,
         call: &Call,
@@ -40,15 +40,17 @@ impl Gateway {
     }
 
     async fn erase(&self, tenant: TenantId, user: &UserId, cause: &str) -> Result<String, Reason> {
+        let policy = self.tenant(tenant).await?.policy;
         let erased = match self.store.erase(tenant, user, cause).await.map_err(store_fault)? {
             EraseResult::Erased(erased) => erased,
             EraseResult::Proved(erased, checkpoint) => {
-                return self.ledger.deletion_proof(&erased, checkpoint, self.clock.now_ms()).await;
+                return self.ledger.deletion_proof(&erased, checkpoint, (self.clock.now_ms(), &policy)).await;
             }
             EraseResult::NoReference => return Err(Reason::NoReference),
+            EraseResult::Held => return Err(Reason::LegalHold),
         };
         let checkpoint = self.store.checkpoint().await.map_err(store_fault)?;
-        let proof = self.ledger.deletion_proof(&erased, checkpoint, self.clock.now_ms()).await?;
+        let proof = self.ledger.deletion_proof(&erased, checkpoint, (self.clock.now_ms(), &policy)).await?;
         self.store.deletion_proved(&erased, checkpoint).await.map_err(store_fault)?;
         metrics::counter!("countersign_deletions_total").increment(1);
         Ok(proof)

@@ -6,6 +6,7 @@ use crate::{
     admit::Admission,
     authenticate::Credentials,
     call::Call,
+    config,
     fault::{internal, store_fault},
     inference::Inference,
     ledger::Ledger,
@@ -32,6 +33,8 @@ pub(crate) struct Gateway {
     pub(crate) admission: Admission,
     /// Signs deletion proofs.
     pub(crate) ledger: Ledger,
+    /// How long-running work is done.
+    pub(crate) jobs: config::Jobs,
     /// Work that goes on when its caller hangs up; the drain waits for it.
     pub(crate) tasks: TaskTracker,
 }

@@ -123,6 +123,32 @@ impl Inference {
         self.call(request, deadline, send).await
     }
 
+    /// Makes a tenant's next KEK version, unless a newer one is there.
+    pub(crate) async fn make_kek(&self, request: v1::MakeKekRequest, deadline: Duration) -> Result<u32, Reason> {
+        let send = |mut client: Client, request| async move { client.make_kek(request).await };
+        Ok(self.call(request, deadline, send).await?.kek_version)
+    }
+
+    /// Destroys an old KEK version.
+    pub(crate) async fn destroy_kek(
+        &self,
+        request: v1::DestroyKekRequest,
+        deadline: Duration,
+    ) -> Result<v1::DestroyKekResponse, Reason> {
+        let send = |mut client: Client, request| async move { client.destroy_kek(request).await };
+        self.call(request, deadline, send).await
+    }
+
+    /// Wraps DEKs and secrets anew.
+    pub(crate) async fn rewrap(
+        &self,
+        request: v1::RewrapRequest,
+        deadline: Duration,
+    ) -> Result<v1::RewrapResponse, Reason> {
+        let send = |mut client: Client, request| async move { client.rewrap(request).await };
+        self.call(request, deadline, send).await
+    }
+
     /// Asks every worker what it runs, for readiness; answers how many did. What they compare is remembered where all
     /// of them compare the same.
     pub(crate) async fn probe(&self) -> usize {

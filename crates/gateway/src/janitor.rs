@@ -1,8 +1,9 @@
-//! What is done without being asked: readiness, leases that nobody came back for, rows past their window, erased bytes.
+//! What is done without being asked: readiness, leases that nobody came back for, rows past their window, erased bytes; and
+//! jobs, which somebody asked for.
 //!
 //! Must never know: requests. Invariant: a turn that fails is logged and tried again; it never ends the janitor.
 
-use crate::{gateway::Gateway, inference::Inference};
+use crate::{gateway::Gateway, inference::Inference, jobs};
 use service::Readiness;
 use std::{sync::Arc, time::Duration};
 use store::{Erased, Store, StoreError};
@@ -22,13 +23,16 @@ const DELETIONS: u32 = 100;
 
 /// Works until `shutdown`.
 pub(crate) async fn work(gateway: Arc<Gateway>, readiness: Readiness, shutdown: CancellationToken) {
+    let Ok(leader) = jobs::Leader::new(gateway.jobs) else { return };
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = probing(&gateway, &readiness) => {}
         () = sweeping_leases(&gateway.store) => {}
         () = dropping_old(&gateway) => {}
         () = finishing_deletions(&gateway.store) => {}
+        () = jobs::work(&gateway, &leader) => {}
     }
+    noted("the lease", leader.resign(&gateway.store).await);
 }
 
 async fn probing(gateway: &Gateway, readiness: &Readiness) {
@@ -84,10 +88,10 @@ async fn drop_old(store: &Store) -> Result<(), StoreError> {
 }
 
 /// Empties the write-ahead log where a deletion is younger than the last time, and closes the deletions that nobody will
-/// ask a proof of: those of replaced references.
+/// ask a proof of: those of replaced references, and those of jobs, which are exported.
 async fn finish_deletions(store: &Store, emptied_ms: &mut i64) -> Result<(), StoreError> {
     let pending = store.pending_deletions(DELETIONS).await?;
-    let nobodys = |deletion: &&Erased| deletion.cause == "replaced";
+    let nobodys = |deletion: &&Erased| deletion.cause == "replaced" || deletion.job.is_some();
     // Another gateway's deletion may be older than our last checkpoint and still have no proof.
     if pending.iter().all(|deletion| deletion.deleted_at_ms <= *emptied_ms && !nobodys(&deletion)) {
         return Ok(());

@@ -1,13 +1,17 @@
-//! The ledger: signs what the gateway sees happen in the database. Now that is deletion proofs.
+//! The ledger: signs what the gateway sees happen in the database: deletion proofs and key-destruction certificates.
 //!
 //! Must never know: receipts; they have another issuer and another key, in the worker. Invariant: a proof is signed only
 //! with a [`Checkpoint`] in hand.
 
 use crate::fault::{custody_fault, internal};
+use biometrics::Policy;
 use custody::Signer;
-use receipt::{CoversClaim, DeletionClaims, EncodeError, LiveStore, RefClaim, Typ};
+use receipt::{
+    CoversClaim, DeletionClaims, DestructionClaims, EncodeError, Exception, KekClaim, LiveStore, RefClaim, Typ,
+};
+use serde::Serialize;
 use std::sync::Arc;
-use store::{Checkpoint, Erased};
+use store::{Checkpoint, Erased, KekDestruction};
 use tokio::task::spawn_blocking;
 use wire::Reason;
 
@@ -34,8 +38,9 @@ impl Ledger {
         &self,
         erased: &Erased,
         checkpoint: Checkpoint,
-        now_ms: i64,
+        (now_ms, policy): (i64, &Policy),
     ) -> Result<String, Reason> {
+        let exception = policy.keep_old_keys.then_some(Exception::OldKeysKept);
         let deleted_at = erased.deleted_at_ms.div_euclid(1000);
         let live_store = if checkpoint.leaves_remnants() { LiveStore::SealedRemnants } else { LiveStore::Erased };
         let claims = DeletionClaims {
@@ -49,22 +54,42 @@ impl Ledger {
                 epoch: erased.epoch,
                 commitment: receipt::base64url(&erased.commitment),
             },
-            covers: CoversClaim { live_store, backups_until: deleted_at + BACKUPS_S },
+            covers: CoversClaim { live_store, backups_until: deleted_at + BACKUPS_S, exception },
             cause: erased.cause.clone(),
             deleted_at,
         };
+        self.encode(Typ::DeletionProof, claims).await
+    }
+
+    /// Signs the certificate of one KEK version that is recorded as gone; `now_ms` is when.
+    ///
+    /// # Errors
+    /// `INTERNAL` where the claims do not encode, `UNAVAILABLE_KMS`.
+    pub(crate) async fn destruction(&self, gone: &KekDestruction, now_ms: i64) -> Result<String, Reason> {
+        let claims = DestructionClaims {
+            iss: self.issuer.clone(),
+            aud: gone.tenant.to_string(),
+            iat: now_ms.max(gone.destroyed_at_ms).div_euclid(1000),
+            jti: format!("kd_{}", gone.id.simple()),
+            kek: KekClaim { version: gone.kek_version, successor: gone.successor, provider: gone.provider.clone() },
+            destroyed_at: gone.destroyed_at_ms.div_euclid(1000),
+            asserted: vec!["destroyed_at".to_owned(), "kek".to_owned()],
+        };
+        self.encode(Typ::KeyDestruction, claims).await
+    }
+
+    async fn encode(&self, typ: Typ, claims: impl Serialize + Send + 'static) -> Result<String, Reason> {
         let signer = Arc::clone(&self.signer);
         // A token or key service may keep us waiting.
-        let signed = spawn_blocking(move || sign(&signer, &claims)).await;
+        let signed = spawn_blocking(move || sign(&signer, typ, &claims)).await;
         signed.unwrap_or_else(|error| Err(internal(&error)))
     }
 }
 
-fn sign(signer: &Signer, claims: &DeletionClaims) -> Result<String, Reason> {
+fn sign(signer: &Signer, typ: Typ, claims: &impl Serialize) -> Result<String, Reason> {
     let key = signer.key().map_err(custody_fault)?;
     let kid = receipt::thumbprint(&key.public);
-    receipt::encode(Typ::DeletionProof, &kid, claims, |message| signer.sign(&key, message)).map_err(|error| match error
-    {
+    receipt::encode(typ, &kid, claims, |message| signer.sign(&key, message)).map_err(|error| match error {
         EncodeError::Claims => Reason::Internal,
         EncodeError::Sign(error) => custody_fault(error),
     })

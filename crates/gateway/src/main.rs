@@ -10,5 +10,9 @@ async fn main() -> anyhow::Result<()> {
         commands::Command::Serve { config } => commands::serve(&config).await,
         commands::Command::Tenant { command } => commands::tenant(command).await,
         commands::Command::Key { command } => commands::key(command).await,
+        commands::Command::Job { command } => commands::jobs::job(command).await,
+        commands::Command::Delete(delete) => delete.run().await,
+        commands::Command::Hold { command } => commands::holds::hold(command).await,
+        commands::Command::Retention { command } => commands::deletion::retention(command).await,
     }
 }

@@ -90,6 +90,7 @@ async fn open(config: &Config, clock: Clock) -> Result<Gateway, GatewayError> {
         credentials,
         admission: Admission::new(&config.limits),
         ledger,
+        jobs: config.jobs,
         tasks: TaskTracker::new(),
     })
 }

@@ -43,6 +43,17 @@ pub struct CoversClaim {
     pub live_store: LiveStore,
     /// When the last backup that may hold the sealed reference is worthless, in seconds since 1970.
     pub backups_until: i64,
+    /// What keeps a copy in a backup from becoming worthless by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<Exception>,
+}
+
+/// A legal exception from the promise about backups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exception {
+    /// The tenant's law demands that old KEK versions be kept: no rotation destroys them while that lasts.
+    OldKeysKept,
 }
 
 /// State of the live store.

@@ -30,6 +30,8 @@ pub enum Typ {
     DeletionProof,
     /// Which receipts were revoked (draft-ietf-oauth-status-list §5.1).
     StatusList,
+    /// A KEK version was destroyed.
+    KeyDestruction,
     /// A key set, signed by the root.
     JwkSet,
 }
@@ -43,6 +45,7 @@ impl Typ {
             Self::EnrollmentReceipt => "enrollment-receipt+jwt",
             Self::DeletionProof => "deletion-proof+jwt",
             Self::StatusList => "statuslist+jwt",
+            Self::KeyDestruction => "key-destruction+jwt",
             Self::JwkSet => "jwk-set+jwt",
         }
     }

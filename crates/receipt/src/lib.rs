@@ -11,6 +11,7 @@
 mod action;
 mod claims;
 mod deletion;
+mod destruction;
 mod inspect;
 mod jwk;
 mod jws;
@@ -27,7 +28,10 @@ pub use action::{Action, ActionError, ActionFault, display_sha256, display_text}
 pub use claims::{
     ActClaim, ConsentClaim, FmrClaim, ModeClaim, ReceiptClaims, RefClaim, StatusClaim, StatusListClaim, amr,
 };
-pub use deletion::{CoversClaim, DeletionClaims, DeletionProof, ExpectedDeletion, LiveStore, verify_deletion_proof};
+pub use deletion::{
+    CoversClaim, DeletionClaims, DeletionProof, Exception, ExpectedDeletion, LiveStore, verify_deletion_proof,
+};
+pub use destruction::{DestructionClaims, ExpectedDestruction, KekClaim, KeyDestruction, verify_key_destruction};
 pub use inspect::{UnverifiedToken, inspect_unverified};
 pub use jwk::{KeySet, MAX_KEYS, PublicJwk, jwks_document, thumbprint};
 pub use jws::{EncodeError, MAX_TOKEN_BYTES, Typ, encode};

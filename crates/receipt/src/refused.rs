@@ -80,6 +80,8 @@ pub enum Claim {
     Attempt,
     /// `fmr`: a larger false match rate than accepted.
     FalseMatchRate,
+    /// `kek`: another version of the key.
+    KekVersion,
 }
 
 /// Why a token, a key set or something of the log was refused.
@@ -197,6 +199,7 @@ impl Claim {
             Self::Mode => "MODE",
             Self::Attempt => "ATTEMPT",
             Self::FalseMatchRate => "FALSE_MATCH_RATE",
+            Self::KekVersion => "KEK_VERSION",
         }
     }
 }

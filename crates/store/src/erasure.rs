@@ -7,13 +7,13 @@ use crate::{
     codes::{self, read_hash, read_u32},
     conn::{Conn, Row, now_ms, query},
     door::make_id,
-    failpoint,
+    failpoint, holds,
     leases::{self, Abandon},
     receipts, references,
     strikes::{self, Of},
     tx::Tx,
 };
-use biometrics::{ReferenceId, TenantId, UserId};
+use biometrics::{JobId, ReferenceId, TenantId, UserId};
 use uuid::Uuid;
 
 /// A reference that is gone, as its deletion proof tells of it.
@@ -35,6 +35,8 @@ pub struct Erased {
     pub cause: String,
     /// When, database time.
     pub deleted_at_ms: i64,
+    /// The job that did it; `None`: asked for one by one.
+    pub job: Option<JobId>,
 }
 
 /// How long a proof that was given is given again to whoever asks: its answer may have been lost on the way.
@@ -49,18 +51,23 @@ pub enum EraseResult {
     Proved(Erased, Checkpoint),
     /// There is none.
     NoReference,
+    /// A legal hold stands in the way; the deletion waits for its release.
+    Held,
 }
 
 /// What is erased and why.
+#[derive(Clone, Copy)]
 pub(crate) struct Erase<'a> {
     pub(crate) tenant: TenantId,
     pub(crate) user: &'a UserId,
     pub(crate) cause: &'a str,
+    /// The job that asked for it.
+    pub(crate) job: Option<JobId>,
     pub(crate) now: i64,
 }
 
 impl Erased {
-    fn read(row: &Row) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             deletion_id: row.try_get("id")?,
             tenant: TenantId::new(row.try_get::<Uuid>("tenant")?),
@@ -70,10 +77,11 @@ impl Erased {
             commitment: read_hash(row.try_get("commitment")?)?,
             cause: row.try_get("cause")?,
             deleted_at_ms: row.try_get("deleted_at_ms")?,
+            job: row.try_get::<Option<Uuid>>("job")?.map(JobId::new),
         })
     }
 
-    fn body(&self, body: AuditBody) -> AuditBody {
+    pub(crate) fn body(&self, body: AuditBody) -> AuditBody {
         body.with("deletion", self.deletion_id.to_string())
             .with("reference", self.reference_id.to_string())
             .with("epoch", self.epoch)
@@ -115,6 +123,7 @@ pub(crate) async fn erase_row(conn: &mut Conn, erase: Erase<'_>, row: &SealedRow
         commitment: row.commitment,
         cause: erase.cause.to_owned(),
         deleted_at_ms: erase.now,
+        job: erase.job,
     };
     record(conn, &erased).await?;
     let body = erased.body(AuditBody::default()).with("cause", erase.cause).with("receipts_revoked", revoked);
@@ -124,8 +133,8 @@ pub(crate) async fn erase_row(conn: &mut Conn, erase: Erase<'_>, row: &SealedRow
 
 async fn record(conn: &mut Conn, erased: &Erased) -> Result<(), StoreError> {
     let sql = "-- erasure.record
-        INSERT INTO deletions (id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        INSERT INTO deletions (id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     query(sql)
         .bind(erased.deletion_id)
         .bind(erased.tenant.uuid())
@@ -135,6 +144,7 @@ async fn record(conn: &mut Conn, erased: &Erased) -> Result<(), StoreError> {
         .bind(erased.commitment.as_slice())
         .bind(&erased.cause)
         .bind(erased.deleted_at_ms)
+        .bind(erased.job.map(JobId::uuid))
         .execute(conn)
         .await?;
     Ok(())
@@ -143,7 +153,7 @@ async fn record(conn: &mut Conn, erased: &Erased) -> Result<(), StoreError> {
 /// The user's newest deletion that the user asked for, whose proof was never given or not longer than a day ago.
 async fn earlier(conn: &mut Conn, of: Of<'_>, now: i64) -> Result<EraseResult, StoreError> {
     let sql = "-- erasure.earlier
-        SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, proved_at_ms FROM deletions
+        SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job, proved_at_ms FROM deletions
         WHERE tenant = $1 AND user_id = $2 AND cause <> 'replaced' AND (proved_at_ms IS NULL OR proved_at_ms > $3)
         ORDER BY deleted_at_ms DESC LIMIT 1";
     let since = now - PROOF_REPEATED_MS;
@@ -157,7 +167,7 @@ async fn earlier(conn: &mut Conn, of: Of<'_>, now: i64) -> Result<EraseResult, S
 impl Store {
     /// Erases the user's reference: zeros over the wrapped DEK and the ciphertext, then no row; live receipts INVALID,
     /// open attempts abandoned, strikes forgotten, a deletion record and the entry `reference.erased`. The proof waits
-    /// for `checkpoint`. Asked again before the proof was given, or within a day after it, answers the same deletion.
+    /// for `checkpoint`. Under a legal hold nothing is erased and the deletion waits, audited as `deletion.held`. Asked again before the proof was given, or within a day after it, answers the same deletion.
     ///
     /// # Errors
     /// `Unavailable`, `AuditUnavailable`; `Misuse` for the cause `replaced`, which is the store's own word.
@@ -170,7 +180,13 @@ impl Store {
             let Some(row) = references::load(&mut tx, tenant, user).await? else {
                 return earlier(&mut tx, Of { tenant, user }, now).await;
             };
-            let erased = erase_row(&mut tx, Erase { tenant, user, cause, now }, &row).await?;
+            let erase = Erase { tenant, user, cause, job: None, now };
+            if holds::is_held(&mut tx, Of { tenant, user }).await? {
+                holds::wait(&mut tx, erase).await?;
+                tx.commit().await?;
+                return Ok(EraseResult::Held);
+            }
+            let erased = erase_row(&mut tx, erase, &row).await?;
             strikes::forget(&mut tx, Of { tenant, user }).await?;
             failpoint("erase.before_commit");
             tx.commit().await?;
@@ -188,14 +204,14 @@ impl Store {
         self.write("erasure.prove", erased.tenant, |tx| prove(tx, erased, checkpoint)).await
     }
 
-    /// Deletions without a proof, newest first, at most `limit`. A janitor checkpoints for them; those `replaced` it may
-    /// then mark proved, the others wait for their caller to ask again.
+    /// Deletions without a proof, newest first, at most `limit`. A janitor checkpoints for them; those `replaced` or done by
+    /// a job it may then mark proved, the others wait for their caller to ask again.
     ///
     /// # Errors
     /// `Unavailable`, `Corrupt`.
     pub async fn pending_deletions(&self, limit: u32) -> Result<Vec<Erased>, StoreError> {
         let sql = "-- erasure.pending
-            SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms FROM deletions
+            SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job FROM deletions
             WHERE proved_at_ms IS NULL ORDER BY deleted_at_ms DESC, id LIMIT $1";
         let rows = query(sql).bind(limit).fetch_all(&mut self.read_all_tenants().await?).await?;
         rows.iter().map(Erased::read).collect()
@@ -204,7 +220,7 @@ impl Store {
 
 async fn prove(mut tx: Tx, erased: &Erased, checkpoint: Checkpoint) -> Result<bool, StoreError> {
     let sql = "-- erasure.load
-        SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms FROM deletions
+        SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job FROM deletions
         WHERE tenant = $1 AND id = $2";
     let (tenant, id) = (erased.tenant.uuid(), erased.deletion_id);
     let row = query(sql).bind(tenant).bind(id).fetch_optional(&mut tx).await?;

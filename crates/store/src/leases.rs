@@ -37,6 +37,8 @@ pub(crate) enum Abandon {
     ReferenceGone,
     /// An enrollment found a reference that it may not replace. The strike goes.
     ReferenceExists,
+    /// An enrollment found a reference under a legal hold. The strike goes.
+    LegalHold,
 }
 
 impl Abandon {
@@ -46,6 +48,7 @@ impl Abandon {
             Self::ReleasedTooOften => "RELEASED_TOO_OFTEN",
             Self::ReferenceGone => "REFERENCE_GONE",
             Self::ReferenceExists => "REFERENCE_EXISTS",
+            Self::LegalHold => "LEGAL_HOLD",
         }
     }
 }

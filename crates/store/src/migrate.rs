@@ -16,12 +16,14 @@ const SQLITE: &[Listed] = &[
     (1, "first", include_str!("../migrations/sqlite/0001_first.sql")),
     (2, "deletions by user", include_str!("../migrations/sqlite/0002_deletions_by_user.sql")),
     (3, "seen frames", include_str!("../migrations/sqlite/0003_seen_frames.sql")),
+    (4, "jobs", include_str!("../migrations/sqlite/0004_jobs.sql")),
 ];
 
 const POSTGRES: &[Listed] = &[
     (1, "first", include_str!("../migrations/postgres/0001_first.sql")),
     (2, "deletions by user", include_str!("../migrations/postgres/0002_deletions_by_user.sql")),
     (3, "seen frames", include_str!("../migrations/postgres/0003_seen_frames.sql")),
+    (4, "jobs", include_str!("../migrations/postgres/0004_jobs.sql")),
 ];
 
 /// Where sqlx notes what it applied.

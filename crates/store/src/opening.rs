@@ -5,12 +5,13 @@
 use crate::{
     AuditBody, ChallengeRow, SealedRow, Store, StoreError, Tenant,
     attempts::{history, next_attempt},
-    audit, challenges,
+    audit, challenges, codes,
     conn::{Conn, now_ms, query},
     door::make_id,
     error::is_unique_violation,
     failpoint,
     frames::{self, FrameHash, Shown},
+    holds,
     leases::{self, Abandon},
     receipts::{self, Reserve},
     references,
@@ -108,6 +109,8 @@ pub enum OpenRefused {
     ReferenceExists,
     /// The reference is of another feature space. Audited.
     FeatureSpace,
+    /// ENROLL would replace a reference that is under a legal hold. Audited.
+    LegalHold,
 }
 
 impl OpenRefused {
@@ -120,6 +123,7 @@ impl OpenRefused {
             Self::AlreadyDecided { .. } => Some("ALREADY_DECIDED"),
             Self::Locked { .. } => Some("LOCKED"),
             Self::FeatureSpace => Some("FEATURE_SPACE"),
+            Self::LegalHold => Some("LEGAL_HOLD"),
             _ => None,
         }
     }
@@ -212,6 +216,9 @@ impl Store {
             return Ok(Err(refused));
         }
         let of = Of { tenant: open.tenant, user: &challenge.user };
+        if challenge.purpose == Purpose::Enroll && reference.is_some() && holds::is_held(conn, of).await? {
+            return Ok(Err(OpenRefused::LegalHold));
+        }
         let strikes = Strikes::load(conn, of).await?;
         // Re-enrollment is the way out of the lifetime cap, so the cap does not stop it.
         if strikes.at_lifetime_cap() && challenge.purpose == Purpose::Verify {
@@ -238,6 +245,7 @@ async fn write_open(
     let tenant = tenants::load(conn, open.tenant).await?.ok_or(StoreError::Corrupt("tenants"))?;
     let (lease_id, lease_until_ms) = (make_id()?, now + i64::from(open.lease_ms));
     let of = Of { tenant: open.tenant, user: &challenge.user };
+    holds::note_access(conn, of, codes::purpose(challenge.purpose)).await?;
     let lock = admitted.strikes.charge(conn, of, now).await?;
     let reserve = Reserve { jti: open.jti, tenant: open.tenant, user: &challenge.user, lease_until_ms };
     let status_index = receipts::reserve(conn, reserve).await?;

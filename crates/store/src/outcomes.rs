@@ -9,7 +9,7 @@ use crate::{
     conn::{Conn, Row, now_ms, query},
     erasure::{self, Erase},
     error::is_unique_violation,
-    failpoint,
+    failpoint, holds,
     leases::{Abandon, OpenLease},
     receipts,
     references::{self, Place},
@@ -72,6 +72,10 @@ pub enum RecordResult {
     /// Another enrollment came first and the challenge may not replace it. The attempt is abandoned, its strike
     /// refunded.
     ReferenceExists,
+    /// A legal hold came meanwhile, so the reference may not be replaced. The attempt is abandoned, its strike refunded.
+    LegalHold,
+    /// The new reference is wrapped by a KEK version that was retired meanwhile. Nothing written: give the lease back.
+    KekRetired,
 }
 
 /// The lease with what its challenge allows.
@@ -133,7 +137,7 @@ async fn record(mut tx: Tx, outcome: &RecordOutcome) -> Result<RecordResult, Sto
     let Some(leased) = Leased::load(&mut tx, outcome, now).await? else { return Ok(RecordResult::LeaseLost) };
     leased.check(outcome)?;
     let result = write_outcome(&mut tx, &leased, outcome, now).await?;
-    if matches!(result, RecordResult::LeaseLost | RecordResult::AlreadyAccepted) {
+    if matches!(result, RecordResult::LeaseLost | RecordResult::AlreadyAccepted | RecordResult::KekRetired) {
         return Ok(result);
     }
     failpoint("t2.before_commit");
@@ -157,6 +161,10 @@ async fn write_outcome(
         lease.abandon(conn, Abandon::ReferenceExists).await?;
         return Ok(RecordResult::ReferenceExists);
     }
+    if old.is_some() && holds::is_held(conn, lease.of()).await? {
+        lease.abandon(conn, Abandon::LegalHold).await?;
+        return Ok(RecordResult::LegalHold);
+    }
     match decide(conn, outcome, now).await {
         Ok(true) => {}
         Ok(false) => return Ok(RecordResult::LeaseLost),
@@ -166,10 +174,16 @@ async fn write_outcome(
     let mut replaced = None;
     if let Some(new) = &outcome.reference {
         if let Some(old) = old {
-            let erase = Erase { tenant: lease.tenant, user: &lease.user, cause: "replaced", now };
+            let erase = Erase { tenant: lease.tenant, user: &lease.user, cause: "replaced", job: None, now };
             replaced = Some(erasure::erase_row(conn, erase, &old).await?);
         }
-        references::insert(conn, Place { tenant: lease.tenant, user: &lease.user, now }, new).await?;
+        let place = Place { tenant: lease.tenant, user: &lease.user, now };
+        if !references::insert(conn, place, new).await? {
+            return Ok(RecordResult::KekRetired);
+        }
+    }
+    if leased.purpose == Purpose::Verify {
+        references::used(conn, lease.of(), now).await?;
     }
     settle(conn, leased, outcome.settlement, now).await?;
     receipts::issue(conn, lease.jti, &outcome.receipt.pseudonym, outcome.receipt.expires_at_ms).await?;

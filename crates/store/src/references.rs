@@ -5,6 +5,7 @@ use crate::{
     Store, StoreError,
     codes::{read_hash, read_u32},
     conn::{Conn, Row, query},
+    strikes::Of,
 };
 use biometrics::{ReferenceId, TenantId, UserId};
 use std::fmt;
@@ -75,12 +76,12 @@ pub(crate) struct Place<'a> {
     pub(crate) now: i64,
 }
 
-/// Stores the user's reference.
-pub(crate) async fn insert(conn: &mut Conn, at: Place<'_>, row: &SealedRow) -> Result<(), sqlx::Error> {
+/// Stores the user's reference. False: its KEK version is retired, so nobody could open it.
+pub(crate) async fn insert(conn: &mut Conn, at: Place<'_>, row: &SealedRow) -> Result<bool, sqlx::Error> {
     let sql = "-- references.insert
         INSERT INTO sealed_references (id, tenant, user_id, epoch, feature_space, transform_version, schema,
                                        kek_version, wrapped_dek, ciphertext, commitment, created_at_ms)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM tenants WHERE id = $2 AND kek_floor <= $8";
     query(sql)
         .bind(row.id.uuid())
         .bind(at.tenant.uuid())
@@ -96,7 +97,17 @@ pub(crate) async fn insert(conn: &mut Conn, at: Place<'_>, row: &SealedRow) -> R
         .bind(at.now)
         .execute(conn)
         .await
-        .map(|_| ())
+        .map(|stored| stored == 1)
+}
+
+/// Notes that the user's reference was compared. To the day, so that a busy user costs one write a day.
+pub(crate) async fn used(conn: &mut Conn, of: Of<'_>, now: i64) -> Result<(), sqlx::Error> {
+    const DAY_MS: i64 = 86_400_000;
+    let sql = "-- references.used
+        UPDATE sealed_references SET last_used_at_ms = $3
+        WHERE tenant = $1 AND user_id = $2 AND (last_used_at_ms IS NULL OR last_used_at_ms <= $4)";
+    let (tenant, user) = (of.tenant.uuid(), of.user.as_str());
+    query(sql).bind(tenant).bind(user).bind(now).bind(now - DAY_MS).execute(conn).await.map(|_| ())
 }
 
 impl Store {

@@ -107,6 +107,7 @@ reasons! {
     WrongAttempt = "WRONG_ATTEMPT" FailedPrecondition 400 No "The capture answers an attempt that is not the next one.";
     ActionChanged = "ACTION_CHANGED" FailedPrecondition 400 No "The displayed action is not the action of the challenge.";
     FeatureSpace = "FEATURE_SPACE" FailedPrecondition 400 No "The reference belongs to another feature space; enroll again.";
+    LegalHold = "LEGAL_HOLD" FailedPrecondition 400 No "The user's data is under a legal hold; a deletion waits for its release.";
     PolicyUnsupported = "POLICY_UNSUPPORTED" FailedPrecondition 400 No "The worker's models cannot serve the tenant's policy.";
     AlreadyDecided { jti: Jti, verdict: Verdict } = "ALREADY_DECIDED" FailedPrecondition 400 No "The attempt was decided; its receipt is not kept.";
     AttemptOpen = "ATTEMPT_OPEN" FailedPrecondition 400 Later "An attempt of this challenge is being decided.";
@@ -188,6 +189,7 @@ impl Reason {
             Self::NoReference
             | Self::ReferenceExists
             | Self::FeatureSpace
+            | Self::LegalHold
             | Self::PolicyUnsupported
             | Self::Locked { .. }
             | Self::LockedUntilReset => Self::Stop,

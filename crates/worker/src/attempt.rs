@@ -141,6 +141,9 @@ fn policy(given: v1::InferencePolicy, (max_attempts, mode): (u32, CaptureMode)) 
         allow_png: false,
         // The gateway's to keep: nothing is remembered here.
         frame_memory_seconds: 0,
+        reference_days: 0,
+        bipa: false,
+        keep_old_keys: false,
     };
     policy.check(given.test).map_err(|error| invalid(error.field()))?;
     Ok((policy, given.test))

@@ -23,6 +23,7 @@ mod queue;
 mod references;
 mod renewal;
 mod room;
+mod rotation;
 mod rpc;
 mod start;
 mod tenant_secrets;

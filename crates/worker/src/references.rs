@@ -131,18 +131,21 @@ pub(crate) fn seal_transformed(
     Ok((sealed, claim))
 }
 
-/// Wraps a reference's DEK with the tenant's current KEK version; everything else stays as it is.
+/// Wraps a reference's DEK with the given KEK version; everything else stays as it is. The ciphertext is no part of it.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT`, `DATA_LOSS` where the DEK does not authenticate, `UNAVAILABLE_KMS`.
-pub(crate) fn rewrap(keys: &Keys, tenant: TenantId, row: v1::SealedReference) -> Result<v1::SealedReference, Reason> {
+pub(crate) fn rewrap(
+    keys: &Keys,
+    (tenant, kek_version): (TenantId, u32),
+    row: v1::SealedReference,
+) -> Result<v1::SealedReference, Reason> {
     let id = convert::parsed(&row.reference_id, "reference_id")?;
     let commitment = convert::fixed(&row.commitment, "commitment")?;
     let data_key = unwrap_data_key(keys, tenant, (id, &commitment), &row)?;
     let names = Names { tenant: tenant.to_string(), user: String::new(), reference: id.to_string() };
-    let kek_version = keys.kms.current_kek(&names.tenant).map_err(custody_reason)?;
     let wrapped_dek = wrap_data_key(keys, &names, (row.epoch, kek_version, &commitment), &data_key)?;
-    Ok(v1::SealedReference { kek_version, wrapped_dek, ..row })
+    Ok(v1::SealedReference { kek_version, wrapped_dek, ciphertext: Vec::new(), ..row })
 }
 
 fn unwrap_data_key(

@@ -5,9 +5,9 @@
 
 use crate::{
     queue::{Job, NotAdmitted, Queue},
-    references, renewal,
+    renewal,
     room::Room,
-    tenant_secrets,
+    rotation, tenant_secrets,
     work::{Answer, Capture, Work},
 };
 use biometrics::TenantId;
@@ -19,8 +19,6 @@ use wire::{Reason, convert, v1};
 
 /// When a caller that met a full queue is asked to come back, in seconds.
 const OVERLOAD_RETRY_S: u32 = 1;
-/// Most references of one `Rewrap`.
-const MAX_REWRAPS: usize = 1024;
 
 /// See the module.
 #[derive(Clone)]
@@ -100,14 +98,20 @@ impl v1::inference_service_server::InferenceService for Inference {
 
     async fn rewrap(&self, request: Request<v1::RewrapRequest>) -> Result<Response<v1::RewrapResponse>, Status> {
         let request = request.into_inner();
-        let tenant: TenantId = convert::parsed(&request.tenant_id, "tenant_id")?;
-        if !(1..=MAX_REWRAPS).contains(&request.references.len()) {
-            return Err(Reason::InvalidArgument { field: "references" }.into());
-        }
-        let all = move |room: &Room| {
-            request.references.into_iter().map(|row| references::rewrap(&room.keys, tenant, row)).collect()
-        };
-        Ok(Response::new(v1::RewrapResponse { references: self.with_keys(all).await? }))
+        Ok(Response::new(self.with_keys(move |room| rotation::rewrap(&room.keys, request)).await?))
+    }
+
+    async fn make_kek(&self, request: Request<v1::MakeKekRequest>) -> Result<Response<v1::MakeKekResponse>, Status> {
+        let request = request.into_inner();
+        Ok(Response::new(self.with_keys(move |room| rotation::make_kek(&room.keys, &request)).await?))
+    }
+
+    async fn destroy_kek(
+        &self,
+        request: Request<v1::DestroyKekRequest>,
+    ) -> Result<Response<v1::DestroyKekResponse>, Status> {
+        let request = request.into_inner();
+        Ok(Response::new(self.with_keys(move |room| rotation::destroy_kek(room, &request)).await?))
     }
 
     async fn renew(&self, request: Request<v1::RenewRequest>) -> Result<Response<v1::RenewResponse>, Status> {

@@ -39,6 +39,28 @@ pub(crate) fn make(keys: &Keys, tenant: TenantId) -> Result<v1::WrappedTenantSec
     })
 }
 
+/// Wraps both secrets with another KEK version.
+///
+/// # Errors
+/// `DATA_LOSS` when they are not this tenant's, `UNAVAILABLE_KMS`.
+pub(crate) fn rewrap(
+    keys: &Keys,
+    (tenant, kek_version): (TenantId, u32),
+    secrets: &v1::WrappedTenantSecrets,
+) -> Result<v1::WrappedTenantSecrets, Reason> {
+    let name = tenant.to_string();
+    let again = |wrapped: &[u8], used: Use| {
+        let secret = open(keys, tenant, (secrets.kek_version, wrapped), used)?;
+        let kek = KekRef { tenant: &name, version: kek_version };
+        keys.kms.wrap(kek, &secret, &associated_data(&name, kek_version, used)).map_err(custody_reason)
+    };
+    Ok(v1::WrappedTenantSecrets {
+        kek_version,
+        transform_key: again(&secrets.transform_key, Use::Transform)?,
+        pseudonym_key: again(&secrets.pseudonym_key, Use::Pseudonym)?,
+    })
+}
+
 /// Opens the key of the feature transform.
 ///
 /// # Errors

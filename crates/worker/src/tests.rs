@@ -5,5 +5,6 @@
 mod decisions;
 mod fixture;
 mod queueing;
+mod rotation;
 mod served;
 mod surgery;

@@ -191,6 +191,17 @@ impl InferenceService for StandIn {
         Err(Reason::Unimplemented.status())
     }
 
+    async fn make_kek(&self, _request: Request<v1::MakeKekRequest>) -> Result<Response<v1::MakeKekResponse>, Status> {
+        Err(Reason::Unimplemented.status())
+    }
+
+    async fn destroy_kek(
+        &self,
+        _request: Request<v1::DestroyKekRequest>,
+    ) -> Result<Response<v1::DestroyKekResponse>, Status> {
+        Err(Reason::Unimplemented.status())
+    }
+
     async fn renew(&self, _request: Request<v1::RenewRequest>) -> Result<Response<v1::RenewResponse>, Status> {
         Err(Reason::Unimplemented.status())
     }

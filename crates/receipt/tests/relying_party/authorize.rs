@@ -128,7 +128,7 @@ fn deletion() -> DeletionClaims {
         jti: "dl_1".into(),
         sub: None,
         reference: claims().reference.unwrap(),
-        covers: CoversClaim { live_store: LiveStore::Erased, backups_until: IAT + 86_400 },
+        covers: CoversClaim { live_store: LiveStore::Erased, backups_until: IAT + 86_400, exception: None },
         cause: "user-request".into(),
         deleted_at: IAT,
     }

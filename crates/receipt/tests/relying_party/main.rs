@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod authorize;
+mod destruction;
 mod fuzz;
 mod keys;
 mod ledger_vectors;

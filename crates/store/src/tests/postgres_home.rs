@@ -7,7 +7,6 @@ use sqlx::{
     postgres::{PgConnectOptions, PgSslMode},
 };
 use std::{
-    path::PathBuf,
     sync::{
         LazyLock,
         atomic::{AtomicU32, Ordering},

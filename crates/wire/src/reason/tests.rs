@@ -106,6 +106,7 @@ fn a_device_cannot_tell_a_locked_user_from_an_absent_one() {
         Reason::LockedUntilReset,
         Reason::ReferenceExists,
         Reason::FeatureSpace,
+        Reason::LegalHold,
         Reason::PolicyUnsupported,
     ] {
         assert_eq!(seen(reason), stop);

@@ -94,14 +94,17 @@ fn a_rewrapped_reference_opens_after_the_old_key_is_destroyed() {
     let name = tenant.id.to_string();
     let old = fixture.reference(&tenant, "alice");
     fixture.room.keys.kms.make_kek(&name).unwrap();
-    let new = references::rewrap(&fixture.room.keys, tenant.id, old.clone()).unwrap();
+    let new = references::rewrap(&fixture.room.keys, (tenant.id, 2), old.clone()).unwrap();
+    assert!(new.ciphertext.is_empty(), "it stays where it is");
+    let new = v1::SealedReference { ciphertext: old.ciphertext.clone(), ..new };
     assert_eq!((old.kek_version, new.kek_version), (1, 2));
     assert_eq!((&old.ciphertext, &old.commitment), (&new.ciphertext, &new.commitment));
     let context = fixture.context(&tenant, "alice");
     assert!(fixture.verify((context, &new), capture(&OWNER[1..])).is_ok());
 
     // Secrets wrapped by the new version, as a rotation leaves them.
-    let renewed = fixture.tenant(1);
+    let secrets = tenant_secrets::rewrap(&fixture.room.keys, (tenant.id, 2), &tenant.secrets).unwrap();
+    let renewed = Tenant { id: tenant.id, secrets };
     fixture.room.keys.kms.destroy_kek(custody::KekRef { tenant: &name, version: 1 }).unwrap();
     let context = fixture.context(&renewed, "alice");
     let outcome = fixture.verify((context, &old), capture(&OWNER[1..])).map(drop);

@@ -1,6 +1,7 @@
 //! What every engine keeps. Compiled once for each: `super::ENGINE` says which.
 
 mod audit;
+mod bulk;
 mod challenges;
 mod deaths;
 mod erasure;
@@ -8,6 +9,7 @@ mod faults;
 mod frames;
 mod opening;
 mod outcomes;
+mod rotation;
 mod strikes;
 mod sweep;
 mod tenants;

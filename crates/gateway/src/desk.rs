@@ -1,0 +1,159 @@
+//! What an operator asks for that takes long, on the database's own machine: rotations, deletions, holds. Works beside running
+//! gateways, one of which does the work.
+//!
+//! Must never know: requests of tenants. Invariant: it asks, shows and signs what is recorded; the work is the gateways'. Releasing
+//! a hold alone does at once what waited for it.
+
+use crate::{Config, GatewayError, ledger::Ledger};
+use biometrics::{HoldId, JobId, TenantId, UserId};
+use custody::Signer;
+use store::{Checkpoint, Erased, Hold, Job, JobKind, NewHold, NewJob, QueueResult, ReleaseHold, Store, StoreConfig};
+use uuid::Uuid;
+
+/// Who asks, as audit and jobs name it.
+const OPERATOR: &str = "operator";
+/// Most rows of one list.
+const LISTED: u32 = 1000;
+/// Proofs of one page.
+const PAGE: u32 = 500;
+
+/// See the module.
+pub struct Desk {
+    store: Store,
+    ledger: Ledger,
+}
+
+/// One page of a job's proofs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proofs {
+    /// Compact JWS, one for each user.
+    pub proofs: Vec<String>,
+    /// Where the next page begins; `None` after the last.
+    pub next: Option<Uuid>,
+}
+
+impl Desk {
+    /// Opens the database and the ledger key that `config` names.
+    ///
+    /// # Errors
+    /// `Store`, `Custody` where one of them does not open.
+    pub async fn open(config: &Config) -> Result<Self, GatewayError> {
+        let ledger = Ledger::new(Signer::open(&config.keys.ledger)?, &config.public_url);
+        Ok(Self { store: Store::open(StoreConfig::at(&config.store.path)).await?, ledger })
+    }
+
+    /// Asks for a rotation of the tenant's KEK.
+    ///
+    /// # Errors
+    /// `UnknownTenant`, `RotationRuns`, `Store`.
+    pub async fn rotate(&self, tenant: TenantId) -> Result<JobId, GatewayError> {
+        let new = NewJob { tenant, kind: JobKind::RotateKek, cause: None, users: None, requested_by: OPERATOR };
+        self.queue(new).await
+    }
+
+    /// Asks for the erasure of many references: those of the users, or everybody's.
+    ///
+    /// # Errors
+    /// `UnknownTenant`, `Store`.
+    pub async fn delete(&self, tenant: TenantId, users: Option<&[UserId]>, cause: &str) -> Result<JobId, GatewayError> {
+        let kind = JobKind::DeleteReferences;
+        self.queue(NewJob { tenant, kind, cause: Some(cause), users, requested_by: OPERATOR }).await
+    }
+
+    /// Asks for the erasure of references that outlived the window of the tenant's policy.
+    ///
+    /// # Errors
+    /// `UnknownTenant`, `Store`.
+    pub async fn expire(&self, tenant: TenantId) -> Result<JobId, GatewayError> {
+        let kind = JobKind::ExpireReferences;
+        self.queue(NewJob { tenant, kind, cause: None, users: None, requested_by: OPERATOR }).await
+    }
+
+    /// Deletion proofs of what a job erased, page by page: signed from the record, so asked again they are the same.
+    ///
+    /// # Errors
+    /// `UnknownJob`, `Store`, `Refused` where a proof cannot be signed.
+    pub async fn proofs(&self, id: JobId, after: Option<Uuid>) -> Result<Proofs, GatewayError> {
+        let job = self.job(id).await?;
+        let tenant = self.store.tenant(job.tenant).await?.ok_or(GatewayError::UnknownTenant)?;
+        let page = self.store.proved_deletions((job.tenant, job.id), after, PAGE).await?;
+        let next = page.last().map(|(erased, ..)| erased.deletion_id).filter(|_| page.len() == PAGE as usize);
+        let sign = |(erased, checkpoint, proved_at_ms): &(Erased, Checkpoint, i64)| {
+            self.ledger.deletion_proof(erased, *checkpoint, (*proved_at_ms, &tenant.policy))
+        };
+        Ok(Proofs { proofs: page.iter().map(sign).collect::<Result<_, _>>()?, next })
+    }
+
+    /// Key-destruction certificates of the tenant, oldest version first.
+    ///
+    /// # Errors
+    /// `Store`, `Refused` where one cannot be signed.
+    pub async fn certificates(&self, tenant: TenantId) -> Result<Vec<String>, GatewayError> {
+        let gone = self.store.kek_destructions(tenant).await?;
+        let sign = |gone: &store::KekDestruction| self.ledger.destruction(gone, gone.destroyed_at_ms);
+        Ok(gone.iter().map(sign).collect::<Result<_, _>>()?)
+    }
+
+    /// Keeps a user's data from being erased.
+    ///
+    /// # Errors
+    /// `UnknownTenant`, `Store`.
+    pub async fn hold(&self, tenant: TenantId, user: &UserId, matter: &str) -> Result<Hold, GatewayError> {
+        self.store.tenant(tenant).await?.ok_or(GatewayError::UnknownTenant)?;
+        Ok(self.store.place_hold(NewHold { tenant, user, matter, placed_by: OPERATOR }).await?)
+    }
+
+    /// Ends a hold and does what waited for the user's last one.
+    ///
+    /// # Errors
+    /// `Store`; an unknown hold is a value.
+    pub async fn release(&self, tenant: TenantId, hold: HoldId) -> Result<ReleaseHold, GatewayError> {
+        Ok(self.store.release_hold(tenant, hold, OPERATOR).await?)
+    }
+
+    /// A tenant's holds, newest first, at most 1,000: those that stand or all of them.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn holds(&self, tenant: TenantId, standing: bool) -> Result<Vec<Hold>, GatewayError> {
+        Ok(self.store.holds(tenant, standing, LISTED).await?)
+    }
+
+    async fn queue(&self, new: NewJob<'_>) -> Result<JobId, GatewayError> {
+        match self.store.queue_job(new).await? {
+            QueueResult::Queued(id) => Ok(id),
+            QueueResult::RunsAlready(id) => Err(GatewayError::RotationRuns(id)),
+            QueueResult::UnknownTenant => Err(GatewayError::UnknownTenant),
+        }
+    }
+
+    /// Jobs, newest first: one tenant's or everybody's, at most 1,000.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn jobs(&self, tenant: Option<TenantId>) -> Result<Vec<Job>, GatewayError> {
+        Ok(self.store.jobs(tenant, LISTED).await?)
+    }
+
+    /// One job.
+    ///
+    /// # Errors
+    /// `UnknownJob`, `Store`.
+    pub async fn job(&self, id: JobId) -> Result<Job, GatewayError> {
+        self.store.job(id).await?.ok_or(GatewayError::UnknownJob)
+    }
+
+    /// Ends a job; what it did stays done. False: it had ended before.
+    ///
+    /// # Errors
+    /// `UnknownJob`, `Store`.
+    pub async fn cancel(&self, id: JobId) -> Result<bool, GatewayError> {
+        let job = self.job(id).await?;
+        Ok(self.store.cancel_job(&job, OPERATOR).await?)
+    }
+
+    /// Closes the database.
+    pub async fn close(self) {
+        self.store.close().await;
+    }
+}

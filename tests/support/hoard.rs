@@ -1,0 +1,261 @@
+//! References in numbers: sealed as a worker seals, stored through the store's own door, without a camera.
+//!
+//! Knows the key directory, as only a worker does. Invariant: what was put in is known to the byte, so that every reference
+//! can be opened and compared again.
+
+use crate::{
+    caller::{self, Tenant},
+    cluster::Cluster,
+};
+use anyhow::{Context, Result, bail, ensure};
+use biometrics::{ChallengeId, Jti, Purpose, ReferenceId, TenantId, UserId, Verdict, strikes::Settlement};
+use custody::{CustodyError, FileKms, KekRef};
+use ring::rand::{SecureRandom as _, SystemRandom};
+use seal::{DataKey, DekPlace, ReferencePlace};
+use std::collections::{BTreeMap, BTreeSet};
+use store::{
+    AuditBody, CreateResult, EraseResult, Job, LiveReceipt, NewChallenge, OpenAttempt, OpenResult, RecordOutcome,
+    RecordResult, SealedRow, Store, StoreConfig,
+};
+use uuid::Uuid;
+
+const FEATURE_SPACE: &str = "hoard";
+/// As long as the features of a face.
+const CONTENT_BYTES: usize = 2048;
+
+/// One tenant's references and the keys to them.
+#[derive(Debug)]
+pub struct Hoard {
+    /// The database, beside whoever serves it.
+    pub store: Store,
+    /// Whose.
+    pub tenant: TenantId,
+    keks: FileKms,
+    /// What lies in it: by user the reference and its content.
+    kept: BTreeMap<UserId, (ReferenceId, Vec<u8>)>,
+    made: usize,
+}
+
+/// What a look over all of them found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Opened and compared.
+    pub opened: usize,
+    /// Missing, another's, or not to be opened.
+    pub lost: BTreeSet<String>,
+    /// Rows that nobody put in, or that were erased.
+    pub strange: BTreeSet<String>,
+    /// KEK versions that wrap them.
+    pub versions: BTreeSet<u32>,
+}
+
+impl Hoard {
+    /// Opens the database and the key directory of a cluster.
+    ///
+    /// # Errors
+    /// Where one of them does not open.
+    pub async fn open(cluster: &Cluster, tenant: &Tenant) -> Result<Self> {
+        let store = Store::open(StoreConfig::at(cluster.folder().join("data/countersign.sqlite"))).await?;
+        let keks = FileKms::open(cluster.folder().join("keys/worker/keks"))?;
+        Ok(Self { store, tenant: tenant.id.parse()?, keks, kept: BTreeMap::new(), made: 0 })
+    }
+
+    /// How many lie in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.kept.len()
+    }
+    /// Whether none does.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+    /// A user by number, from anywhere in the order.
+    #[must_use]
+    pub fn any(&self, number: usize) -> Option<UserId> {
+        let at = number.wrapping_mul(7919).checked_rem(self.kept.len())?;
+        self.kept.keys().nth(at).cloned()
+    }
+
+    /// Puts in one more, of a user of its own.
+    ///
+    /// # Errors
+    /// Where the store does not take it.
+    pub async fn add(&mut self) -> Result<UserId> {
+        self.made += 1;
+        let user: UserId = format!("hoard-{:06}", self.made.wrapping_mul(7919) % 1_000_000).parse()?;
+        for _ in 0..10 {
+            let (row, content) = self.seal(&user)?;
+            let id = row.id;
+            if self.enroll(&user, row).await? {
+                self.kept.insert(user.clone(), (id, content));
+                return Ok(user);
+            }
+        }
+        bail!("the store takes no reference")
+    }
+
+    /// Erases one.
+    ///
+    /// # Errors
+    /// Where the store does not.
+    pub async fn erase(&mut self, user: &UserId) -> Result<()> {
+        let erased = self.store.erase(self.tenant, user, "hoard").await?;
+        ensure!(matches!(erased, EraseResult::Erased(_)), "{user}: {erased:?}");
+        self.kept.remove(user);
+        Ok(())
+    }
+
+    /// Looks at every row of the tenant but those of `others`, and opens each. `job` is any job of the tenant.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn look(&self, job: &Job, others: &[&str]) -> Result<Found> {
+        let whole = Job { resume_after: String::new(), ..job.clone() };
+        let rows = self.store.deks_below(&whole, u32::MAX, u32::MAX).await?;
+        let mut found = Found::default();
+        for row in &rows {
+            let known = self.kept.get(&row.user).is_some_and(|(id, _)| *id == row.reference);
+            if !known && !others.contains(&row.user.as_str()) {
+                found.strange.insert(row.user.to_string());
+            }
+            found.versions.insert(row.kek_version);
+        }
+        for (user, (id, content)) in &self.kept {
+            let row = self.store.reference(self.tenant, user).await?;
+            match row.filter(|row| row.id == *id).map(|row| self.unseal(user, &row)) {
+                Some(Ok(opened)) if opened == *content => found.opened += 1,
+                _ => {
+                    found.lost.insert(user.to_string());
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The newest KEK version and the older ones that could still be used.
+    ///
+    /// # Errors
+    /// Where the key directory does not read.
+    pub fn keks(&self) -> Result<(u32, Vec<u32>)> {
+        let tenant = self.tenant.to_string();
+        let newest = self.keks.current_kek(&tenant)?;
+        let mut alive = Vec::new();
+        for version in 1..newest {
+            match self.keks.wrap(KekRef { tenant: &tenant, version }, b"probe", b"") {
+                Err(CustodyError::Destroyed) => {}
+                Ok(_) => alive.push(version),
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Ok((newest, alive))
+    }
+
+    fn seal(&self, user: &UserId) -> Result<(SealedRow, Vec<u8>)> {
+        let random = SystemRandom::new();
+        let mut content = vec![0; CONTENT_BYTES];
+        random.fill(&mut content).ok().context("no randomness")?;
+        let (tenant, id) = (self.tenant.to_string(), ReferenceId::new(Uuid::new_v4()));
+        let reference = id.to_string();
+        let key = DataKey::make(&random)?;
+        let commitment = seal::commitment(&key);
+        let ciphertext = seal::seal_reference(&key, &place(&tenant, user, &reference), &content, &random)?;
+        let version = self.keks.current_kek(&tenant)?;
+        let dek = DekPlace { tenant: &tenant, reference: &reference, epoch: 1, kek_version: version };
+        let kek = KekRef { tenant: &tenant, version };
+        let wrapped_dek = self.keks.wrap(kek, key.expose(), &seal::dek_wrap_aad(&dek, &commitment))?;
+        let row = SealedRow {
+            id,
+            epoch: 1,
+            feature_space: FEATURE_SPACE.to_owned(),
+            transform_version: 1,
+            schema: 1,
+            kek_version: version,
+            wrapped_dek,
+            ciphertext,
+            commitment,
+            created_at_ms: 0,
+        };
+        Ok((row, content))
+    }
+
+    fn unseal(&self, user: &UserId, row: &SealedRow) -> Result<Vec<u8>> {
+        let (tenant, reference) = (self.tenant.to_string(), row.id.to_string());
+        let version = row.kek_version;
+        let dek = DekPlace { tenant: &tenant, reference: &reference, epoch: row.epoch, kek_version: version };
+        let data = seal::dek_wrap_aad(&dek, &row.commitment);
+        let key = self.keks.unwrap(KekRef { tenant: &tenant, version }, &row.wrapped_dek, &data)?;
+        let key = DataKey::from_bytes(key)?;
+        let place = place(&tenant, user, &reference);
+        Ok(seal::open_reference(&key, &place, &row.commitment, &row.ciphertext)?.to_vec())
+    }
+
+    /// Through T1 and T2, as a gateway would. False: the row's KEK version was retired meanwhile.
+    async fn enroll(&self, user: &UserId, row: SealedRow) -> Result<bool> {
+        let challenge = NewChallenge {
+            id: ChallengeId::new(Uuid::new_v4()),
+            tenant: self.tenant,
+            user: user.clone(),
+            purpose: Purpose::Enroll,
+            replace: false,
+            action_json: r#"{"type":"hoard"}"#.to_owned(),
+            action_sha256: [3; 32],
+            rp_nonce: caller::NONCE.to_vec(),
+            mode: biometrics::CaptureMode::Passive,
+            max_attempts: 1,
+            ttl_s: 120,
+            idempotency: None,
+            display_sha256: [5; 32],
+        };
+        let CreateResult::Created(challenge) = self.store.create_challenge(challenge).await? else {
+            bail!("no challenge")
+        };
+        let open = OpenAttempt {
+            tenant: self.tenant,
+            challenge: challenge.id,
+            attempt: 0,
+            purpose: Purpose::Enroll,
+            lease_ms: 60_000,
+            jti: Jti::new(Uuid::new_v4()),
+            feature_space: None,
+            frames: Vec::new(),
+        };
+        let opened = match self.store.open_attempt(open).await? {
+            OpenResult::Opened(opened) => opened,
+            OpenResult::Refused(refused) => bail!("{refused:?}"),
+        };
+        let outcome = RecordOutcome {
+            tenant: self.tenant,
+            lease_id: opened.lease_id,
+            verdict: Verdict::Accept,
+            settlement: Settlement::Reset,
+            audit: AuditBody::default(),
+            reference: Some(row),
+            receipt: LiveReceipt {
+                jti: opened.jti,
+                pseudonym: "hoard".to_owned(),
+                expires_at_ms: opened.lease_until_ms,
+            },
+        };
+        match self.store.record_outcome(outcome).await? {
+            RecordResult::Recorded(_) => Ok(true),
+            RecordResult::KekRetired => {
+                self.store.release_attempt(self.tenant, opened.lease_id).await?;
+                Ok(false)
+            }
+            other => bail!("{other:?}"),
+        }
+    }
+}
+
+fn place<'a>(tenant: &'a str, user: &'a UserId, reference: &'a str) -> ReferencePlace<'a> {
+    ReferencePlace {
+        tenant,
+        user: user.as_str(),
+        reference,
+        epoch: 1,
+        feature_space: FEATURE_SPACE,
+        transform_version: 1,
+        schema: 1,
+    }
+}
