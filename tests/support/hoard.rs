@@ -9,9 +9,10 @@ use crate::{
 };
 use anyhow::{Context, Result, bail, ensure};
 use biometrics::{ChallengeId, Jti, Purpose, ReferenceId, TenantId, UserId, Verdict, strikes::Settlement};
-use custody::{CustodyError, FileKms, KekRef};
+use custody::{CustodyError, KekRef, Kms, KmsConfig};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use seal::{DataKey, DekPlace, ReferencePlace};
+use service::Clock;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{
     AuditBody, CreateResult, EraseResult, Job, LiveReceipt, NewChallenge, OpenAttempt, OpenResult, RecordOutcome,
@@ -30,7 +31,7 @@ pub struct Hoard {
     pub store: Store,
     /// Whose.
     pub tenant: TenantId,
-    keks: FileKms,
+    keks: Kms,
     /// What lies in it: by user the reference and its content.
     kept: BTreeMap<UserId, (ReferenceId, Vec<u8>)>,
     made: usize,
@@ -56,7 +57,7 @@ impl Hoard {
     /// Where one of them does not open.
     pub async fn open(cluster: &Cluster, tenant: &Tenant) -> Result<Self> {
         let store = Store::open(StoreConfig::at(cluster.folder().join("data/countersign.sqlite"))).await?;
-        let keks = FileKms::open(cluster.folder().join("keys/worker/keks"))?;
+        let keks = Kms::open(&KmsConfig::File { directory: cluster.folder().join("keys/worker") }, Clock::system())?;
         Ok(Self { store, tenant: tenant.id.parse()?, keks, kept: BTreeMap::new(), made: 0 })
     }
 
@@ -155,7 +156,7 @@ impl Hoard {
         let random = SystemRandom::new();
         let mut content = vec![0; CONTENT_BYTES];
         random.fill(&mut content).ok().context("no randomness")?;
-        let (tenant, id) = (self.tenant.to_string(), ReferenceId::new(Uuid::new_v4()));
+        let (tenant, id) = (self.tenant.to_string(), ReferenceId::new(random_id()?));
         let reference = id.to_string();
         let key = DataKey::make(&random)?;
         let commitment = seal::commitment(&key);
@@ -193,7 +194,7 @@ impl Hoard {
     /// Through T1 and T2, as a gateway would. False: the row's KEK version was retired meanwhile.
     async fn enroll(&self, user: &UserId, row: SealedRow) -> Result<bool> {
         let challenge = NewChallenge {
-            id: ChallengeId::new(Uuid::new_v4()),
+            id: ChallengeId::new(random_id()?),
             tenant: self.tenant,
             user: user.clone(),
             purpose: Purpose::Enroll,
@@ -216,7 +217,7 @@ impl Hoard {
             attempt: 0,
             purpose: Purpose::Enroll,
             lease_ms: 60_000,
-            jti: Jti::new(Uuid::new_v4()),
+            jti: Jti::new(random_id()?),
             feature_space: None,
             frames: Vec::new(),
         };
@@ -258,4 +259,10 @@ fn place<'a>(tenant: &'a str, user: &'a UserId, reference: &'a str) -> Reference
         transform_version: 1,
         schema: 1,
     }
+}
+
+fn random_id() -> Result<Uuid> {
+    let mut bytes = [0; 16];
+    SystemRandom::new().fill(&mut bytes).ok().context("no randomness")?;
+    Ok(uuid::Builder::from_random_bytes(bytes).into_uuid())
 }

@@ -30,7 +30,7 @@ pub(crate) enum Keys {
         /// Public base address of the deployment, such as `https://verify.example.com`; issuers are below it.
         #[arg(long, value_name = "URL")]
         public_url: String,
-        /// Providers: a TOML file with the tables [root], [worker] and [gateway], each as [kms] in the settings of a process.
+        /// Providers: a TOML file with the tables `[root]`, `[worker]` and `[gateway]`, each as `[kms]` in the settings of a process.
         /// A part that is not named keeps its keys in files below DIR.
         #[arg(long, value_name = "FILE")]
         providers: Option<PathBuf>,

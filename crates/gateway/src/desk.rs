@@ -4,10 +4,10 @@
 //! Must never know: requests of tenants. Invariant: it asks, shows and signs what is recorded; the work is the gateways'. Releasing
 //! a hold alone does at once what waited for it.
 
-use crate::{Config, GatewayError, ledger::Ledger};
+use crate::{Config, GatewayError, ledger::Ledger, start};
 use biometrics::{HoldId, JobId, TenantId, UserId};
-use custody::Signer;
-use store::{Checkpoint, Erased, Hold, Job, JobKind, NewHold, NewJob, QueueResult, ReleaseHold, Store, StoreConfig};
+use service::Clock;
+use store::{Hold, Job, JobKind, NewHold, NewJob, QueueResult, ReleaseHold, Store, StoreConfig};
 use uuid::Uuid;
 
 /// Who asks, as audit and jobs name it.
@@ -38,7 +38,7 @@ impl Desk {
     /// # Errors
     /// `Store`, `Custody` where one of them does not open.
     pub async fn open(config: &Config) -> Result<Self, GatewayError> {
-        let ledger = Ledger::new(Signer::open(&config.keys.ledger)?, &config.public_url);
+        let ledger = Ledger::new(start::ledger_key(&config.kms, Clock::system()).await?, &config.public_url);
         Ok(Self { store: Store::open(StoreConfig::at(&config.store.path)).await?, ledger })
     }
 
@@ -78,10 +78,11 @@ impl Desk {
         let tenant = self.store.tenant(job.tenant).await?.ok_or(GatewayError::UnknownTenant)?;
         let page = self.store.proved_deletions((job.tenant, job.id), after, PAGE).await?;
         let next = page.last().map(|(erased, ..)| erased.deletion_id).filter(|_| page.len() == PAGE as usize);
-        let sign = |(erased, checkpoint, proved_at_ms): &(Erased, Checkpoint, i64)| {
-            self.ledger.deletion_proof(erased, *checkpoint, (*proved_at_ms, &tenant.policy))
-        };
-        Ok(Proofs { proofs: page.iter().map(sign).collect::<Result<_, _>>()?, next })
+        let mut proofs = Vec::with_capacity(page.len());
+        for (erased, checkpoint, proved_at_ms) in &page {
+            proofs.push(self.ledger.deletion_proof(erased, *checkpoint, (*proved_at_ms, &tenant.policy)).await?);
+        }
+        Ok(Proofs { proofs, next })
     }
 
     /// Key-destruction certificates of the tenant, oldest version first.
@@ -89,9 +90,11 @@ impl Desk {
     /// # Errors
     /// `Store`, `Refused` where one cannot be signed.
     pub async fn certificates(&self, tenant: TenantId) -> Result<Vec<String>, GatewayError> {
-        let gone = self.store.kek_destructions(tenant).await?;
-        let sign = |gone: &store::KekDestruction| self.ledger.destruction(gone, gone.destroyed_at_ms);
-        Ok(gone.iter().map(sign).collect::<Result<_, _>>()?)
+        let mut certificates = Vec::new();
+        for gone in self.store.kek_destructions(tenant).await? {
+            certificates.push(self.ledger.destruction(&gone, gone.destroyed_at_ms).await?);
+        }
+        Ok(certificates)
     }
 
     /// Keeps a user's data from being erased.

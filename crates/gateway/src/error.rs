@@ -10,7 +10,7 @@ pub enum GatewayError {
     /// The database does not open or does not answer.
     #[error("the store")]
     Store(#[from] store::StoreError),
-    /// A key or key file is missing, laxly kept or malformed, or [kms] is of no use.
+    /// A key or key file is missing, laxly kept or malformed, or `[kms]` is of no use.
     #[error("keys")]
     Custody(#[from] custody::CustodyError),
     /// Certificates or TLS keys do not serve.

@@ -96,7 +96,7 @@ async fn open(config: &Config, clock: Clock) -> Result<Gateway, GatewayError> {
 }
 
 /// The ledger key. A key service that is out delays deletion proofs alone, so nothing else waits for it.
-async fn ledger_key(config: &KmsConfig, clock: Clock) -> Result<Signer, GatewayError> {
+pub(crate) async fn ledger_key(config: &KmsConfig, clock: Clock) -> Result<Signer, GatewayError> {
     let config = config.clone();
     let opened = spawn_blocking(move || {
         let signer = Signer::new(Kms::open(&config, clock)?, KeyUse::Ledger);

@@ -89,7 +89,7 @@ impl Store {
         let rows = query(sql).bind(tenant.uuid()).bind(job.uuid()).bind(after).bind(limit).fetch_all(&mut conn).await?;
         let one = |row: &Row| -> Result<_, StoreError> {
             let erased = Erased::read(row)?;
-            let checkpoint = Checkpoint::of_proved(erased.deleted_at_ms);
+            let checkpoint = Checkpoint::of_proved(erased.deleted_at_ms, &conn);
             Ok((erased, checkpoint, row.try_get("proved_at_ms")?))
         };
         rows.iter().map(one).collect()

@@ -44,17 +44,14 @@ pub(crate) fn destroy_kek(room: &Room, request: &v1::DestroyKekRequest) -> Resul
     if request.kek_version >= kms.current_kek(&name).map_err(custody_reason)? {
         return Err(Reason::InvalidArgument { field: "kek_version" });
     }
-    match kms.destroy_kek(kek).map(drop) {
+    let gone = match kms.destroy_kek(kek) {
         Err(CustodyError::NoSuchKey) => return Err(Reason::InvalidArgument { field: "kek_version" }),
         other => other.map_err(custody_reason)?,
-    }
+    };
     tracing::info!(tenant = name, version = request.kek_version, "a KEK version is destroyed");
-    let destroyed_at = Some(convert::timestamp(room.clock.now_ms()));
-    Ok(v1::DestroyKekResponse { provider: PROVIDER.to_owned(), destroyed_at })
+    let destroyed_at = Some(convert::timestamp(gone.destroyed_at_s.saturating_mul(1000)));
+    Ok(v1::DestroyKekResponse { provider: gone.provider.to_owned(), destroyed_at })
 }
-
-/// The kind of key service behind [`Keys`].
-const PROVIDER: &str = "file";
 
 /// Wraps DEKs and secrets with one KEK version. One DEK that does not authenticate is named and does not hold up the others.
 ///

@@ -97,7 +97,7 @@ fn a_receipt_and_a_deletion_are_told_from_others_by_their_leaves() {
         jti: "dl_1".into(),
         sub: None,
         reference: claims().reference.unwrap(),
-        covers: CoversClaim { live_store: LiveStore::Erased, backups_until: IAT + 86_400 },
+        covers: CoversClaim { live_store: LiveStore::Erased, backups_until: IAT + 86_400, exception: None },
         cause: "user-request".into(),
         deleted_at: IAT,
     };

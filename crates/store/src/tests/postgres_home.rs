@@ -6,11 +6,9 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _,
     postgres::{PgConnectOptions, PgSslMode},
 };
-use std::{
-    sync::{
-        LazyLock,
-        atomic::{AtomicU32, Ordering},
-    },
+use std::sync::{
+    LazyLock,
+    atomic::{AtomicU32, Ordering},
 };
 use tokio::sync::{Mutex, OnceCell};
 

@@ -1,9 +1,9 @@
 //! Rows moved, swapped and edited: what was sealed for one place opens at no other. And what may move: rewraps, renewals.
 
-use super::fixture::{Fixture, OWNER, capture};
+use super::fixture::{Fixture, OWNER, Tenant, capture};
 use crate::{
     references::{self, Owner, Stored},
-    renewal,
+    renewal, tenant_secrets,
 };
 use biometrics::Features;
 use wire::{Reason, v1};
