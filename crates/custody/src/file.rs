@@ -55,6 +55,10 @@ impl Provider for FileProvider {
         1
     }
 
+    fn signing_file(&self, used: KeyUse) -> Option<PathBuf> {
+        Some(self.signing.path(used, 1, "pem"))
+    }
+
     fn counts_uses(&self) -> bool {
         true
     }

@@ -198,6 +198,14 @@ impl Kms {
         self.call(|provider, _| provider.sign(used, version, message))
     }
 
+    /// Why there is none, with the place where it would be.
+    pub(crate) fn no_signing_key(&self, used: KeyUse) -> CustodyError {
+        match self.0.provider.signing_file(used) {
+            Some(path) => CustodyError::Missing { path },
+            None => CustodyError::NoSigningKey { used, provider: self.provider() },
+        }
+    }
+
     pub(crate) fn clock(&self) -> &Clock {
         &self.0.clock
     }

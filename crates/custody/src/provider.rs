@@ -4,7 +4,7 @@
 //! material of a token or service never leaves it; a call ends within the provider's deadline.
 
 use crate::CustodyError;
-use std::{fmt, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr};
 use zeroize::Zeroizing;
 
 /// One version of one tenant's KEK. Tenant: 1 to 64 characters of `[A-Za-z0-9_-]`; versions count from 1.
@@ -112,6 +112,10 @@ pub(crate) trait Provider: Send + Sync {
     /// Destroys a version and returns once reading back shows it gone. Again is fine.
     fn destroy_kek(&self, kek: KekRef<'_>, now_s: i64) -> Result<(), CustodyError>;
 
+    /// The file that holds the first version of a signing key, where keys are files.
+    fn signing_file(&self, _used: KeyUse) -> Option<PathBuf> {
+        None
+    }
     /// Makes the next version of a signing key.
     fn make_signing_key(&self, used: KeyUse, now_s: i64) -> Result<SigningVersion, CustodyError>;
     /// Its versions that are not destroyed, oldest first.

@@ -61,13 +61,12 @@ impl Signer {
     /// The version that signs now.
     ///
     /// # Errors
-    /// `NoSigningKey` where none was made, else as [`Kms::signing_keys`].
+    /// `Missing` or `NoSigningKey` where none was made, else as [`Kms::signing_keys`].
     pub fn key(&self) -> Result<SigningVersion, CustodyError> {
         let now_s = self.kms.clock().now_ms().div_euclid(1000);
         let states = states(self.used, &self.versions()?, now_s);
         let signing = states.into_iter().find(|(_, state)| *state == KeyState::Signing);
-        let none = CustodyError::NoSigningKey { used: self.used, provider: self.kms.provider() };
-        signing.map(|(key, _)| key).ok_or(none)
+        signing.map(|(key, _)| key).ok_or_else(|| self.kms.no_signing_key(self.used))
     }
 
     /// The version that signed last, without asking the provider; `None` before the first.

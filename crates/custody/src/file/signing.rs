@@ -92,7 +92,7 @@ impl FileSigning {
         Ok(SigningVersion { version, public, made_at_s: i64::from_be_bytes(made), retired: true })
     }
 
-    fn path(&self, used: KeyUse, version: u32, kind: &str) -> PathBuf {
+    pub(crate) fn path(&self, used: KeyUse, version: u32, kind: &str) -> PathBuf {
         self.dir.join(match version {
             1 => format!("{used}.{kind}"),
             n => format!("{used}-{n}.{kind}"),
