@@ -349,6 +349,7 @@ fn start_gateway(
             "listen = \"{listen}\"\nadmin_listen = \"{admin}\"\npublic_url = \"{PUBLIC_URL}\"\n\
              [tls]\ncert = \"{tls}/public.pem\"\nkey = \"{tls}/public.key\"\n\
              [store]\npath = \"{data}/countersign.sqlite\"\n\
+             [journal]\npath = \"{journal}\"\n\
              [kms]\n{kms}\
              [keys]\npepper = \"{keys}/gateway/pepper\"\ncapture = \"{keys}/gateway/capture.key\"\n\
              [documents]\njwks = \"{keys}/public/jwks.json\"\ntest_jwks = \"{keys}/public/test-jwks.json\"\nledger_jwks = \"{keys}/public/ledger-jwks.json\"\n\
@@ -358,6 +359,7 @@ fn start_gateway(
             admin = free_port()?,
             tls = text(&dir.join("tls")),
             data = text(&dir.join("data")),
+            journal = text(&dir.join("deletions.journal")),
             keys = text(&dir.join("keys")),
             kms = kms(dir, "gateway", tokens),
             workers = workers.join(", "),

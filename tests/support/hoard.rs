@@ -8,21 +8,25 @@ use crate::{
     cluster::Cluster,
 };
 use anyhow::{Context, Result, bail, ensure};
-use biometrics::{ChallengeId, Jti, Purpose, ReferenceId, TenantId, UserId, Verdict, strikes::Settlement};
+use biometrics::{
+    ChallengeId, Features, Jti, Purpose, ReferenceId, TenantId, UserId, Verdict, strikes::Settlement, transform,
+};
 use custody::{CustodyError, KekRef, Kms, KmsConfig};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use seal::{DataKey, DekPlace, ReferencePlace};
 use service::Clock;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 use store::{
     AuditBody, CreateResult, EraseResult, Job, LiveReceipt, NewChallenge, OpenAttempt, OpenResult, RecordOutcome,
     RecordResult, SealedRow, Store, StoreConfig,
 };
 use uuid::Uuid;
 
-const FEATURE_SPACE: &str = "hoard";
-/// As long as the features of a face.
-const CONTENT_BYTES: usize = 2048;
+/// Components of the features that are sealed.
+const COMPONENTS: usize = 128;
 
 /// One tenant's references and the keys to them.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub struct Hoard {
     pub store: Store,
     /// Whose.
     pub tenant: TenantId,
+    /// What the references are said to be comparable with; that of the cluster's pack unless changed.
+    pub feature_space: String,
     keks: Kms,
     /// What lies in it: by user the reference and its content.
     kept: BTreeMap<UserId, (ReferenceId, Vec<u8>)>,
@@ -58,7 +64,8 @@ impl Hoard {
     pub async fn open(cluster: &Cluster, tenant: &Tenant) -> Result<Self> {
         let store = Store::open(StoreConfig::at(cluster.folder().join("data/countersign.sqlite"))).await?;
         let keks = Kms::open(&KmsConfig::File { directory: cluster.folder().join("keys/worker") }, Clock::system())?;
-        Ok(Self { store, tenant: tenant.id.parse()?, keks, kept: BTreeMap::new(), made: 0 })
+        let feature_space = feature_space(&cluster.options.pack)?;
+        Ok(Self { store, tenant: tenant.id.parse()?, feature_space, keks, kept: BTreeMap::new(), made: 0 })
     }
 
     /// How many lie in it.
@@ -70,6 +77,10 @@ impl Hoard {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty()
+    }
+    /// Everybody, in order.
+    pub fn users(&self) -> impl Iterator<Item = &UserId> {
+        self.kept.keys()
     }
     /// A user by number, from anywhere in the order.
     #[must_use]
@@ -152,15 +163,19 @@ impl Hoard {
         Ok((newest, alive))
     }
 
-    fn seal(&self, user: &UserId) -> Result<(SealedRow, Vec<u8>)> {
+    /// A reference of the user under the newest KEK version, and its content: features of nobody.
+    ///
+    /// # Errors
+    /// Where a key is missing.
+    pub fn seal(&self, user: &UserId) -> Result<(SealedRow, Vec<u8>)> {
         let random = SystemRandom::new();
-        let mut content = vec![0; CONTENT_BYTES];
-        random.fill(&mut content).ok().context("no randomness")?;
+        let content = features(&random)?;
         let (tenant, id) = (self.tenant.to_string(), ReferenceId::new(random_id()?));
         let reference = id.to_string();
         let key = DataKey::make(&random)?;
         let commitment = seal::commitment(&key);
-        let ciphertext = seal::seal_reference(&key, &place(&tenant, user, &reference), &content, &random)?;
+        let place = self.place((&tenant, user, &reference), 1);
+        let ciphertext = seal::seal_reference(&key, &place, &content, &random)?;
         let version = self.keks.current_kek(&tenant)?;
         let dek = DekPlace { tenant: &tenant, reference: &reference, epoch: 1, kek_version: version };
         let kek = KekRef { tenant: &tenant, version };
@@ -168,8 +183,8 @@ impl Hoard {
         let row = SealedRow {
             id,
             epoch: 1,
-            feature_space: FEATURE_SPACE.to_owned(),
-            transform_version: 1,
+            feature_space: self.feature_space.clone(),
+            transform_version: transform::VERSION,
             schema: 1,
             kek_version: version,
             wrapped_dek,
@@ -187,8 +202,24 @@ impl Hoard {
         let data = seal::dek_wrap_aad(&dek, &row.commitment);
         let key = self.keks.unwrap(KekRef { tenant: &tenant, version }, &row.wrapped_dek, &data)?;
         let key = DataKey::from_bytes(key)?;
-        let place = place(&tenant, user, &reference);
+        let place = self.place((&tenant, user, &reference), row.epoch);
         Ok(seal::open_reference(&key, &place, &row.commitment, &row.ciphertext)?.to_vec())
+    }
+
+    fn place<'a>(
+        &'a self,
+        (tenant, user, reference): (&'a str, &'a UserId, &'a str),
+        epoch: u32,
+    ) -> ReferencePlace<'a> {
+        ReferencePlace {
+            tenant,
+            user: user.as_str(),
+            reference,
+            epoch,
+            feature_space: &self.feature_space,
+            transform_version: transform::VERSION,
+            schema: 1,
+        }
     }
 
     /// Through T1 and T2, as a gateway would. False: the row's KEK version was retired meanwhile.
@@ -249,16 +280,19 @@ impl Hoard {
     }
 }
 
-fn place<'a>(tenant: &'a str, user: &'a UserId, reference: &'a str) -> ReferencePlace<'a> {
-    ReferencePlace {
-        tenant,
-        user: user.as_str(),
-        reference,
-        epoch: 1,
-        feature_space: FEATURE_SPACE,
-        transform_version: 1,
-        schema: 1,
-    }
+/// What may be compared with what, by a pack's manifest.
+fn feature_space(pack: &Path) -> Result<String> {
+    let manifest = std::fs::read_to_string(pack.join("pack.toml"))?;
+    let line = manifest.lines().find_map(|line| line.strip_prefix("feature_space = \""));
+    Ok(line.and_then(|rest| rest.split('"').next()).context("the pack names no feature space")?.to_owned())
+}
+
+/// A direction at random, as bytes of features.
+fn features(random: &SystemRandom) -> Result<Vec<u8>> {
+    let mut bytes = [0; COMPONENTS];
+    random.fill(&mut bytes).ok().context("no randomness")?;
+    let raw: Vec<f32> = bytes.iter().map(|byte| f32::from(*byte) - 127.5).collect();
+    Ok(Features::new(&raw)?.to_le_bytes().to_vec())
 }
 
 fn random_id() -> Result<Uuid> {

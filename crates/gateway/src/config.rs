@@ -32,6 +32,9 @@ pub struct Config {
     /// What is refused before an attempt is opened.
     #[serde(default)]
     pub limits: Limits,
+    /// Where deletions are kept in mind outside of the database.
+    #[serde(default)]
+    pub journal: Option<Journal>,
     /// How long-running work is done.
     #[serde(default)]
     pub jobs: Jobs,
@@ -58,6 +61,14 @@ pub struct Tls {
 #[serde(deny_unknown_fields)]
 pub struct Store {
     /// SQLite file; made when it is missing.
+    pub path: PathBuf,
+}
+
+/// The deletion journal: without one a restored backup brings deleted references back.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Journal {
+    /// One file for all gateways of a database, outside of its backups; made when it is missing.
     pub path: PathBuf,
 }
 

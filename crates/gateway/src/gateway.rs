@@ -9,6 +9,7 @@ use crate::{
     config,
     fault::{internal, store_fault},
     inference::Inference,
+    journal::Journal,
     ledger::Ledger,
     measure,
 };
@@ -33,6 +34,8 @@ pub(crate) struct Gateway {
     pub(crate) admission: Admission,
     /// Signs deletion proofs.
     pub(crate) ledger: Ledger,
+    /// Where deletions are kept in mind outside of the database; `None`: nowhere.
+    pub(crate) journal: Option<Journal>,
     /// How long-running work is done.
     pub(crate) jobs: config::Jobs,
     /// Work that goes on when its caller hangs up; the drain waits for it.

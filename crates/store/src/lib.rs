@@ -9,6 +9,7 @@
 
 mod attempts;
 mod audit;
+mod backup;
 mod bulk;
 mod challenges;
 mod checkpoint;
@@ -21,6 +22,7 @@ mod failpoint;
 mod frames;
 mod holds;
 mod jobs;
+mod journal;
 mod keys;
 mod leader;
 mod leases;
@@ -42,7 +44,8 @@ mod tests;
 
 pub use attempts::{AttemptRow, AttemptState};
 pub use audit::{AuditBody, AuditEntry, Chain};
-pub use bulk::{EraseBatch, ProveBatch};
+pub use backup::{BackedUp, LEFT_OUT};
+pub use bulk::{EraseBatch, Provable, ProveBatch};
 pub use challenges::{ChallengeRow, CreateResult, Idempotency, NewChallenge};
 pub use checkpoint::Checkpoint;
 pub use door::{Limits, Place, Store, StoreConfig};
@@ -52,6 +55,7 @@ pub use failpoint::failpoint;
 pub use frames::FrameHash;
 pub use holds::{Hold, NewHold, ReleaseHold};
 pub use jobs::{Job, JobKind, JobState, NewJob, QueueResult, Step};
+pub use journal::JournalHead;
 pub use keys::{ApiKeyRow, NewApiKey};
 pub use leader::Candidate;
 pub use leases::ReleaseResult;

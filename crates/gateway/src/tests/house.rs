@@ -233,6 +233,7 @@ fn settings(dir: &Path, ca: &Ca, worker: SocketAddr) -> Config {
             connect_timeout_ms: 1_000,
         },
         limits: config::Limits::default(),
+        journal: Some(config::Journal { path: file("deletions.journal") }),
         jobs: config::Jobs::default(),
         serve: ServeLimits::default(),
         telemetry: TelemetryConfig::default(),
