@@ -190,6 +190,7 @@ impl Hoard {
             wrapped_dek,
             ciphertext,
             commitment,
+            transform_generation: 1,
             created_at_ms: 0,
         };
         Ok((row, content))

@@ -152,11 +152,13 @@ pub struct Jobs {
     pub lease_ms: u32,
     /// Rows of one batch: 1 to 1024. A batch is one call to a worker and one transaction.
     pub batch: u32,
+    /// After how many days a tenant's KEK is rotated by itself; 0 for never. One that has wrapped too often is in any case.
+    pub rotate_after_days: u32,
 }
 
 impl Default for Jobs {
     fn default() -> Self {
-        Self { lease_ms: 10_000, batch: 256 }
+        Self { lease_ms: 10_000, batch: 256, rotate_after_days: 365 }
     }
 }
 

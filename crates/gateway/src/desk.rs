@@ -54,10 +54,19 @@ impl Desk {
     /// Asks for a rotation of the tenant's KEK.
     ///
     /// # Errors
-    /// `UnknownTenant`, `RotationRuns`, `Store`.
+    /// `UnknownTenant`, `JobRuns`, `Store`.
     pub async fn rotate(&self, tenant: TenantId) -> Result<JobId, GatewayError> {
         let new = NewJob { tenant, kind: JobKind::RotateKek, cause: None, users: None, requested_by: OPERATOR };
         self.queue(new).await
+    }
+
+    /// Asks for the renewal of every reference of the tenant.
+    ///
+    /// # Errors
+    /// `UnknownTenant`, `JobRuns`, `Store`.
+    pub async fn renew(&self, tenant: TenantId) -> Result<JobId, GatewayError> {
+        let kind = JobKind::RenewReferences;
+        self.queue(NewJob { tenant, kind, cause: None, users: None, requested_by: OPERATOR }).await
     }
 
     /// Asks for the erasure of many references: those of the users, or everybody's.
@@ -134,7 +143,7 @@ impl Desk {
     async fn queue(&self, new: NewJob<'_>) -> Result<JobId, GatewayError> {
         match self.store.queue_job(new).await? {
             QueueResult::Queued(id) => Ok(id),
-            QueueResult::RunsAlready(id) => Err(GatewayError::RotationRuns(id)),
+            QueueResult::RunsAlready(id) => Err(GatewayError::JobRuns(id)),
             QueueResult::UnknownTenant => Err(GatewayError::UnknownTenant),
         }
     }

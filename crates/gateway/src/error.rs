@@ -71,9 +71,9 @@ pub enum GatewayError {
     /// There is no such job, or not one of that kind.
     #[error("there is no such job")]
     UnknownJob,
-    /// A rotation of the tenant goes on; the next may be asked for when it has ended.
-    #[error("a rotation of this tenant runs already: {0}")]
-    RotationRuns(biometrics::JobId),
+    /// A job of which a tenant has one at a time goes on; the next may be asked for when it has ended.
+    #[error("one of this tenant runs already: {0}")]
+    JobRuns(biometrics::JobId),
     /// No worker, database or randomness gave what was asked.
     #[error("refused")]
     Refused(#[from] wire::Reason),

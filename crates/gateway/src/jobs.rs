@@ -5,7 +5,9 @@
 //! passes is tried again, any other ends the job with its reason.
 
 mod erase_many;
+mod renew;
 mod rotate;
+mod schedule;
 
 use crate::{config, fault::store_fault, gateway::Gateway, random};
 use biometrics::JobId;
@@ -21,8 +23,10 @@ use wire::Reason;
 
 /// Between two looks for work, and before a step is tried again.
 const IDLE: Duration = Duration::from_millis(500);
-/// Between two looks for references that outlived their window.
-const EXPIRY_EVERY: Duration = Duration::from_secs(600);
+/// Between two looks for what is due: references that outlived their window, keys that are to be rotated.
+const DUE_EVERY: Duration = Duration::from_secs(600);
+/// Until the next look where one failed.
+const LOOK_AGAIN: Duration = Duration::from_secs(15);
 /// Jobs that go on side by side; later ones wait their turn.
 const SIDE_BY_SIDE: u32 = 16;
 /// How long a worker may take over one step.
@@ -84,9 +88,10 @@ pub(crate) async fn work(gateway: &Gateway, leader: &Leader) {
     let mut look_at = Duration::ZERO;
     loop {
         if gateway.clock.monotonic() >= look_at {
-            look_at = gateway.clock.monotonic() + EXPIRY_EVERY;
-            if let Err(error) = expire(gateway, leader).await {
-                tracing::warn!(%error, "expiry is looked for again later");
+            let looked = queue_due(gateway, leader).await;
+            look_at = gateway.clock.monotonic() + if looked.is_ok() { DUE_EVERY } else { LOOK_AGAIN };
+            if let Err(reason) = looked {
+                tracing::warn!(reason = reason.code(), "what is due is looked for again");
             }
         }
         match turn(gateway, leader, &mut unopened).await {
@@ -100,20 +105,21 @@ pub(crate) async fn work(gateway: &Gateway, leader: &Leader) {
     }
 }
 
-/// Asks for expiries where some are due and we lead.
-async fn expire(gateway: &Gateway, leader: &Leader) -> Result<(), StoreError> {
-    if gateway.store.tenants_to_expire().await?.is_empty() || !leader.leads(gateway).await? {
+/// Asks for expiries and rotations that are due, where we lead.
+async fn queue_due(gateway: &Gateway, leader: &Leader) -> Result<(), Reason> {
+    if !stored(leader.leads(gateway).await)? {
         return Ok(());
     }
-    let open = gateway.store.open_jobs(u32::MAX).await?;
-    erase_many::queue_expiries(gateway, &open).await
+    let open = stored(gateway.store.open_jobs(u32::MAX).await)?;
+    stored(erase_many::queue_expiries(gateway, &open).await)?;
+    schedule::queue_rotations(gateway).await
 }
 
 /// One step of every open job.
 async fn turn(gateway: &Gateway, leader: &Leader, unopened: &mut HashMap<JobId, Unopened>) -> Result<Went, StoreError> {
     let open = gateway.store.open_jobs(SIDE_BY_SIDE).await?;
     unopened.retain(|id, _| open.iter().any(|job| job.id == *id));
-    // A house without work has no leader and writes nothing.
+    // A house without work writes nothing between two looks for what is due.
     if open.is_empty() || !leader.leads(gateway).await? {
         return Ok(Went::Waits);
     }
@@ -138,6 +144,7 @@ async fn step(gateway: &Gateway, job: &Job, unopened: &mut Unopened) -> Result<W
     match job.kind {
         JobKind::RotateKek => rotate::step(gateway, job, unopened).await,
         JobKind::DeleteReferences | JobKind::ExpireReferences => erase_many::step(gateway, job).await,
+        JobKind::RenewReferences => renew::step(gateway, job, unopened).await,
     }
 }
 

@@ -24,6 +24,8 @@ pub enum JobKind {
     DeleteReferences,
     /// Erases references that outlived their window.
     ExpireReferences,
+    /// Lays references out anew with a new transform key, without the user.
+    RenewReferences,
 }
 
 /// Where a job stands in its life.
@@ -56,6 +58,8 @@ pub enum Step {
     Erase,
     /// Deletion: what was erased is to be proved.
     Prove,
+    /// Renewal: references are to be laid out anew; before it, the key for that is to be made.
+    Renew,
 }
 
 /// A job that is to be.
@@ -78,7 +82,7 @@ pub struct NewJob<'a> {
 pub enum QueueResult {
     /// Queued.
     Queued(JobId),
-    /// A rotation of the tenant is going on; one at a time.
+    /// A job of this kind, of which a tenant has one at a time, is going on.
     RunsAlready(JobId),
     /// There is no such tenant.
     UnknownTenant,
@@ -229,7 +233,7 @@ pub(crate) async fn end(conn: &mut Conn, job: &Job, failed: Option<&str>) -> Res
 }
 
 impl Store {
-    /// Asks for a job, audited as `job.requested`. One rotation of a tenant runs at a time.
+    /// Asks for a job, audited as `job.requested`. One rotation and one renewal of a tenant run at a time.
     ///
     /// # Errors
     /// `Unavailable`, `AuditUnavailable`.
@@ -240,8 +244,8 @@ impl Store {
             return Ok(QueueResult::Queued(id));
         }
         let running = self.jobs(Some(new.tenant), JOBS).await?;
-        let rotation = running.iter().find(|job| job.kind == JobKind::RotateKek && job.state.is_open());
-        Ok(rotation.map_or(QueueResult::UnknownTenant, |job| QueueResult::RunsAlready(job.id)))
+        let same = running.iter().find(|job| job.kind == new.kind && job.state.is_open());
+        Ok(same.map_or(QueueResult::UnknownTenant, |job| QueueResult::RunsAlready(job.id)))
     }
 
     /// Jobs, newest first, at most `limit`: one tenant's or everybody's.
@@ -348,7 +352,7 @@ impl Store {
 /// Most jobs that a search for the running one looks at.
 const JOBS: u32 = 1000;
 
-/// False: there is no such tenant, or a rotation runs.
+/// False: there is no such tenant, or a job of which it has one at a time runs.
 async fn queue(mut tx: Tx, new: NewJob<'_>, id: JobId) -> Result<bool, StoreError> {
     let sql = "-- jobs.kek_from
         SELECT t.kek_version AS secrets, (SELECT max(r.kek_version) FROM sealed_references r WHERE r.tenant = t.id) AS rows

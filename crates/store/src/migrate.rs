@@ -17,7 +17,7 @@ const SQLITE: &[Listed] = &[
     (2, "deletions by user", include_str!("../migrations/sqlite/0002_deletions_by_user.sql")),
     (3, "seen frames", include_str!("../migrations/sqlite/0003_seen_frames.sql")),
     (4, "jobs", include_str!("../migrations/sqlite/0004_jobs.sql")),
-    (7, "journal", include_str!("../migrations/sqlite/0007_journal.sql")),
+    (7, "restore and renewal", include_str!("../migrations/sqlite/0007_restore_and_renewal.sql")),
 ];
 
 const POSTGRES: &[Listed] = &[
@@ -25,7 +25,7 @@ const POSTGRES: &[Listed] = &[
     (2, "deletions by user", include_str!("../migrations/postgres/0002_deletions_by_user.sql")),
     (3, "seen frames", include_str!("../migrations/postgres/0003_seen_frames.sql")),
     (4, "jobs", include_str!("../migrations/postgres/0004_jobs.sql")),
-    (7, "journal", include_str!("../migrations/postgres/0007_journal.sql")),
+    (7, "restore and renewal", include_str!("../migrations/postgres/0007_restore_and_renewal.sql")),
 ];
 
 /// Where sqlx notes what it applied.

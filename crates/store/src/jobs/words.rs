@@ -24,7 +24,12 @@ macro_rules! words {
     };
 }
 
-words!(JobKind { RotateKek = "ROTATE_KEK", DeleteReferences = "DELETE_REFERENCES", ExpireReferences = "EXPIRE_REFERENCES" });
+words!(JobKind {
+    RotateKek = "ROTATE_KEK",
+    DeleteReferences = "DELETE_REFERENCES",
+    ExpireReferences = "EXPIRE_REFERENCES",
+    RenewReferences = "RENEW_REFERENCES"
+});
 words!(JobState { Queued = "QUEUED", Running = "RUNNING", Done = "DONE", Failed = "FAILED", Cancelled = "CANCELLED" });
 words!(Step {
     MakeKey = "MAKE_KEY",
@@ -32,14 +37,15 @@ words!(Step {
     Drain = "DRAIN",
     Destroy = "DESTROY",
     Erase = "ERASE",
-    Prove = "PROVE"
+    Prove = "PROVE",
+    Renew = "RENEW"
 });
 
 impl JobKind {
     /// Where such a job begins.
     pub(super) const fn first_step(self) -> Step {
         match self {
-            Self::RotateKek => Step::MakeKey,
+            Self::RotateKek | Self::RenewReferences => Step::MakeKey,
             Self::DeleteReferences | Self::ExpireReferences => Step::Erase,
         }
     }
