@@ -9,7 +9,7 @@ use crate::{
 };
 use anyhow::{Context, Result, bail, ensure};
 use biometrics::{
-    ChallengeId, Features, Jti, Purpose, ReferenceId, TenantId, UserId, Verdict, strikes::Settlement, transform,
+    ChallengeId, Features, Jti, Purpose, ReferenceId, TenantId, TransformKey, UserId, Verdict, strikes::Settlement, transform,
 };
 use custody::{CustodyError, KekRef, Kms, KmsConfig};
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -196,7 +196,34 @@ impl Hoard {
         Ok((row, content))
     }
 
-    fn unseal(&self, user: &UserId, row: &SealedRow) -> Result<Vec<u8>> {
+    /// What was put in of a user: features in the space of the reference's first epoch.
+    #[must_use]
+    pub fn content(&self, user: &UserId) -> Option<&[u8]> {
+        self.kept.get(user).map(|(_, content)| &content[..])
+    }
+
+    /// A key of the tenant's feature transform, opened as a worker does.
+    ///
+    /// # Errors
+    /// Where it does not open.
+    pub fn transform_key(&self, wrapped: &[u8], version: u32) -> Result<TransformKey> {
+        let tenant = self.tenant.to_string();
+        let parts: [&[u8]; 4] =
+            [b"countersign/tenant-secret/v1", tenant.as_bytes(), &version.to_be_bytes(), b"transform"];
+        let mut data = Vec::new();
+        for part in parts {
+            data.extend_from_slice(&u32::try_from(part.len())?.to_be_bytes());
+            data.extend_from_slice(part);
+        }
+        let opened = self.keks.unwrap(KekRef { tenant: &tenant, version }, wrapped, &data)?;
+        TransformKey::from_slice(&opened).context("no key of the transform")
+    }
+
+    /// What a row holds, opened under whatever KEK version wraps its key.
+    ///
+    /// # Errors
+    /// Where it does not open for this user.
+    pub fn unseal(&self, user: &UserId, row: &SealedRow) -> Result<Vec<u8>> {
         let (tenant, reference) = (self.tenant.to_string(), row.id.to_string());
         let version = row.kek_version;
         let dek = DekPlace { tenant: &tenant, reference: &reference, epoch: row.epoch, kek_version: version };
