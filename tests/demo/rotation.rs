@@ -39,7 +39,10 @@ pub(crate) async fn tell(cluster: &Cluster, checks: &mut Checks) -> Result<()> {
         same("accepted", accepted, all),
     );
     let certificates = cluster.gateway_command(&["key", "destroyed", &tenant.id])?;
-    checks.check("the old version is destroyed; its certificate verifies offline", destroyed(cluster, &tenant.id, &certificates));
+    checks.check(
+        "the old version is destroyed; its certificate verifies offline",
+        destroyed(cluster, &tenant.id, &certificates),
+    );
     Ok(())
 }
 

@@ -76,7 +76,10 @@ impl Archive {
         let reader = while_read.then(|| surgery::Reader::begin(&self.scene.database())).transpose()?;
         if let Some(reader) = reader {
             let pending = refused(self.scene.bank.delete(kept.user.as_str()).await)?;
-            ensure!(pending == (Code::Unavailable, "UNAVAILABLE_DATABASE".to_owned()), "a proof too early: {pending:?}");
+            ensure!(
+                pending == (Code::Unavailable, "UNAVAILABLE_DATABASE".to_owned()),
+                "a proof too early: {pending:?}"
+            );
             reader.end()?;
         }
         let proof = self.scene.bank.delete(kept.user.as_str()).await?.deletion_proof;

@@ -22,6 +22,7 @@ mod memory;
 mod offline;
 mod production;
 mod races;
+mod remnants;
 mod renewal;
 mod replay;
 mod restore;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use store::{Chain, Job, JobKind, JobState, NewJob, QueueResult};
 use support::{
     caller::{self, Caller, Tenant},
-    cluster::{Cluster, Options},
+    cluster::{Cluster, Options, cli},
     hoard::Hoard,
     load::Faces,
     skips, surgery,
@@ -150,7 +150,8 @@ async fn a_renewal_whose_gateway_is_killed_again_and_again_loses_and_repeats_not
 #[tokio::test(flavor = "multi_thread")]
 async fn a_renewal_beside_a_rotation_leaves_one_key_of_each() -> Result<()> {
     let Some(house) = House::open("renewal/rotation").await? else { return Ok(()) };
-    let said = house.cluster.gateway_command(&["reference", "renew", &house.tenant.id])?;
+    let config = house.cluster.folder().join("gateway.toml");
+    let said = cli(&["reference", "renew", &house.tenant.id, "--config", &config.to_string_lossy()])?;
     let rotation = house.ask(JobKind::RotateKek).await?;
     let (renewal, rotation) = (house.ended(said.trim().parse()?).await?, house.ended(rotation).await?);
     ensure!((renewal.state, rotation.state) == (JobState::Done, JobState::Done), "{renewal:?} {rotation:?}");

@@ -214,10 +214,7 @@ async fn kill_again_and_again(vault: &mut Vault, report: &mut Report, kills: usi
 fn sabotage(vault: &Vault) -> Result<()> {
     let victim = vault.hoard.any(0).context("nobody")?;
     let database = vault.cluster.folder().join("data/countersign.sqlite");
-    surgery::operate(
-        &database,
-        &[&format!("UPDATE sealed_references SET kek_version = 1 WHERE user_id = '{victim}'")],
-    )
+    surgery::operate(&database, &[&format!("UPDATE sealed_references SET kek_version = 1 WHERE user_id = '{victim}'")])
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 //! else, whatever columns are exchanged (TARGETS R11).
 
 use anyhow::{Context, Result, ensure};
+use prost::Message as _;
 use std::collections::HashSet;
 use store::{Store, StoreConfig};
 use support::{
@@ -116,8 +117,13 @@ impl Theatre {
         (tenant_id, user): (String, &str),
         row: &v1::SealedReference,
     ) -> Result<Result<v1::SealedReference, String>> {
-        let request =
-            v1::RenewRequest { tenant_id, user_id: user.to_owned(), reference: Some(row.clone()), secrets: Some(secrets) };
+        let request = v1::RenewRequest {
+            tenant_id,
+            user_id: user.to_owned(),
+            reference: Some(row.clone()),
+            secrets: Some(secrets),
+            new_secrets: None,
+        };
         match self.worker.clone().renew(ask(request)).await {
             Ok(answer) => Ok(Ok(answer.into_inner().reference.context("no reference")?)),
             Err(status) => {
@@ -144,7 +150,7 @@ impl Theatre {
                 let mut row = self.rows[into].row.clone();
                 let taken = || COLUMNS.iter().enumerate().filter(|(at, _)| subset & (1 << at) != 0);
                 taken().for_each(|(_, (_, copy))| copy(&mut row, &self.rows[from].row));
-                if !seen.insert(format!("{owner}{row:?}")) {
+                if !seen.insert((owner, row.encode_to_vec())) {
                     continue;
                 }
                 let opened = self.renew(owner, &row).await?.is_ok();
@@ -154,7 +160,8 @@ impl Theatre {
                     continue;
                 }
                 let names: Vec<_> = taken().map(|(_, (name, _))| *name).collect();
-                let outcome = if opened { Err(anyhow::anyhow!("row {into} opens with {names:?} of row {from}")) } else { Ok(()) };
+                let outcome =
+                    if opened { Err(anyhow::anyhow!("row {into} opens with {names:?} of row {from}")) } else { Ok(()) };
                 report.count(outcome);
             }
             if number % 20 == 19 {

@@ -9,7 +9,8 @@ use crate::{
 };
 use anyhow::{Context, Result, bail, ensure};
 use biometrics::{
-    ChallengeId, Features, Jti, Purpose, ReferenceId, TenantId, TransformKey, UserId, Verdict, strikes::Settlement, transform,
+    ChallengeId, Features, Jti, Purpose, ReferenceId, TenantId, TransformKey, UserId, Verdict, strikes::Settlement,
+    transform,
 };
 use custody::{CustodyError, KekRef, Kms, KmsConfig};
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -64,8 +65,13 @@ impl Hoard {
     pub async fn open(cluster: &Cluster, tenant: &Tenant) -> Result<Self> {
         let store = Store::open(StoreConfig::at(cluster.folder().join("data/countersign.sqlite"))).await?;
         let keks = Kms::open(&KmsConfig::File { directory: cluster.folder().join("keys/worker") }, Clock::system())?;
-        let feature_space = feature_space(&cluster.options.pack)?;
-        Ok(Self { store, tenant: tenant.id.parse()?, feature_space, keks, kept: BTreeMap::new(), made: 0 })
+        Ok(Self::on(store, (tenant.id.parse()?, keks), &feature_space(&cluster.options.pack)?))
+    }
+
+    /// A tenant's references in any database.
+    #[must_use]
+    pub fn on(store: Store, (tenant, keks): (TenantId, Kms), feature_space: &str) -> Self {
+        Self { store, tenant, feature_space: feature_space.to_owned(), keks, kept: BTreeMap::new(), made: 0 }
     }
 
     /// How many lie in it.

@@ -50,7 +50,8 @@ pub fn operate(database: &Path, statements: &[&str]) -> Result<()> {
 /// # Errors
 /// As [`operate`].
 pub fn operate_carelessly(database: &Path, statements: &[&str]) -> Result<()> {
-    let careless = "database.execute('PRAGMA secure_delete = OFF')\ndatabase.execute('PRAGMA wal_autocheckpoint = 0')\n";
+    let careless =
+        "database.execute('PRAGMA secure_delete = OFF')\ndatabase.execute('PRAGMA wal_autocheckpoint = 0')\n";
     let script = OPERATE.replace("database.execute('BEGIN", &format!("{careless}database.execute('BEGIN"));
     output(Command::new("python3").args(["-c", &script]).arg(database).args(statements)).map(drop)
 }

@@ -16,6 +16,7 @@ mod log;
 mod outcome;
 mod pack;
 mod receipt;
+mod restore;
 #[cfg(test)]
 mod small_server;
 mod trust;
@@ -41,6 +42,10 @@ enum Command {
     /// Make keys, signed key sets and certificates.
     #[command(subcommand)]
     Keys(keys::Keys),
+    Backup(restore::Backup),
+    RestoreCheck(restore::RestoreCheck),
+    #[command(subcommand)]
+    Reference(restore::Reference),
     /// Run a gateway and a worker in one process, with a test tenant, for development.
     Dev(dev::Dev),
     /// Check or show receipts and deletion proofs, offline.
@@ -63,6 +68,9 @@ impl Command {
     fn run(self) -> anyhow::Result<Outcome> {
         match self {
             Self::Keys(keys) => keys.run(),
+            Self::Backup(backup) => backup.run(),
+            Self::RestoreCheck(check) => check.run(),
+            Self::Reference(reference) => reference.run(),
             Self::Dev(dev) => dev.run(),
             Self::Receipt(receipt) => receipt.run(),
             Self::Log(log) => log.run(),

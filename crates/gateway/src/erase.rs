@@ -51,7 +51,9 @@ impl Gateway {
             EraseResult::Held => return Err(Reason::LegalHold),
         };
         let checkpoint = self.store.checkpoint().await.map_err(store_fault)?;
-        restore::write(&self.store, self.journal.as_ref(), std::slice::from_ref(&erased)).await.map_err(journal_fault)?;
+        restore::write(&self.store, self.journal.as_ref(), std::slice::from_ref(&erased))
+            .await
+            .map_err(journal_fault)?;
         let proof = self.ledger.deletion_proof(&erased, checkpoint, (self.clock.now_ms(), &policy)).await?;
         self.store.deletion_proved(&erased, checkpoint).await.map_err(store_fault)?;
         metrics::counter!("countersign_deletions_total").increment(1);
@@ -61,7 +63,8 @@ impl Gateway {
 
 /// A free word for the audit and the proof.
 fn cause(word: String) -> Result<String, Reason> {
-    let wrong = word.chars().count() > MAX_CAUSE_CHARS || word.chars().any(char::is_control) || OWN_CAUSES.contains(&&*word);
+    let wrong =
+        word.chars().count() > MAX_CAUSE_CHARS || word.chars().any(char::is_control) || OWN_CAUSES.contains(&&*word);
     match (wrong, word.is_empty()) {
         (true, _) => Err(Reason::InvalidArgument { field: "cause" }),
         (false, true) => Ok("unspecified".to_owned()),

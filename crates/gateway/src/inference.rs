@@ -134,7 +134,11 @@ impl Inference {
     }
 
     /// Lays a reference out anew.
-    pub(crate) async fn renew(&self, request: v1::RenewRequest, deadline: Duration) -> Result<v1::SealedReference, Reason> {
+    pub(crate) async fn renew(
+        &self,
+        request: v1::RenewRequest,
+        deadline: Duration,
+    ) -> Result<v1::SealedReference, Reason> {
         let send = |mut client: Client, request| async move { client.renew(request).await };
         self.call(request, deadline, send).await?.reference.ok_or(Reason::Internal)
     }

@@ -25,7 +25,7 @@ use wire::Reason;
 const IDLE: Duration = Duration::from_millis(500);
 /// Between two looks for what is due: references that outlived their window, keys that are to be rotated.
 const DUE_EVERY: Duration = Duration::from_secs(600);
-/// Until the next look where one failed.
+/// Until the next look where one failed, or where another leads and may die.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
 /// Jobs that go on side by side; later ones wait their turn.
 const SIDE_BY_SIDE: u32 = 16;
@@ -89,7 +89,7 @@ pub(crate) async fn work(gateway: &Gateway, leader: &Leader) {
     loop {
         if gateway.clock.monotonic() >= look_at {
             let looked = queue_due(gateway, leader).await;
-            look_at = gateway.clock.monotonic() + if looked.is_ok() { DUE_EVERY } else { LOOK_AGAIN };
+            look_at = gateway.clock.monotonic() + if looked == Ok(true) { DUE_EVERY } else { LOOK_AGAIN };
             if let Err(reason) = looked {
                 tracing::warn!(reason = reason.code(), "what is due is looked for again");
             }
@@ -105,14 +105,14 @@ pub(crate) async fn work(gateway: &Gateway, leader: &Leader) {
     }
 }
 
-/// Asks for expiries and rotations that are due, where we lead.
-async fn queue_due(gateway: &Gateway, leader: &Leader) -> Result<(), Reason> {
+/// Asks for expiries and rotations that are due. False: another leads.
+async fn queue_due(gateway: &Gateway, leader: &Leader) -> Result<bool, Reason> {
     if !stored(leader.leads(gateway).await)? {
-        return Ok(());
+        return Ok(false);
     }
     let open = stored(gateway.store.open_jobs(u32::MAX).await)?;
     stored(erase_many::queue_expiries(gateway, &open).await)?;
-    schedule::queue_rotations(gateway).await
+    schedule::queue_rotations(gateway).await.map(|()| true)
 }
 
 /// One step of every open job.

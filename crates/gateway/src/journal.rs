@@ -66,11 +66,29 @@ struct Line {
     n: u64,
     tenant: TenantId,
     reference: ReferenceId,
-    #[serde(with = "hex")]
-    commitment: [u8; 32],
+    commitment: Bytes32,
     deleted_at_ms: i64,
-    #[serde(with = "hex")]
-    hash: [u8; 32],
+    hash: Bytes32,
+}
+
+/// 32 bytes, 64 hexadecimal digits on the line.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+struct Bytes32([u8; 32]);
+
+impl TryFrom<String> for Bytes32 {
+    type Error = hex::FromHexError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).map(|()| Self(bytes))
+    }
+}
+
+impl From<Bytes32> for String {
+    fn from(bytes: Bytes32) -> Self {
+        hex::encode(bytes.0)
+    }
 }
 
 /// Where the file was left: what stands behind it was written by another process.
@@ -98,11 +116,11 @@ impl Line {
             n: before.position + 1,
             tenant: erased.tenant,
             reference: erased.reference_id,
-            commitment: erased.commitment,
+            commitment: Bytes32(erased.commitment),
             deleted_at_ms: erased.deleted_at_ms,
-            hash: [0; 32],
+            hash: Bytes32([0; 32]),
         };
-        line.hash = line.digest(&before.hash);
+        line.hash = Bytes32(line.digest(&before.hash));
         line
     }
 
@@ -114,7 +132,7 @@ impl Line {
         context.update(&self.n.to_be_bytes());
         context.update(self.tenant.uuid().as_bytes());
         context.update(self.reference.uuid().as_bytes());
-        context.update(&self.commitment);
+        context.update(&self.commitment.0);
         context.update(&self.deleted_at_ms.to_be_bytes());
         let mut hash = [0; 32];
         hash.copy_from_slice(context.finish().as_ref());
@@ -122,7 +140,7 @@ impl Line {
     }
 
     const fn head(&self) -> JournalHead {
-        JournalHead { position: self.n, hash: self.hash }
+        JournalHead { position: self.n, hash: self.hash.0 }
     }
 }
 
@@ -132,10 +150,8 @@ impl Journal {
     /// # Errors
     /// `File`, `Broken`.
     pub(crate) fn open(path: &Path) -> Result<Self, JournalError> {
-        let journal = Self(Arc::new(Shared {
-            path: path.to_owned(),
-            known: Mutex::new(Known { bytes: 0, head: BEGINNING }),
-        }));
+        let journal =
+            Self(Arc::new(Shared { path: path.to_owned(), known: Mutex::new(Known { bytes: 0, head: BEGINNING }) }));
         journal.locked(|file, known| journal.catch_up(file, known, &mut |_| ()))?;
         Ok(journal)
     }
@@ -186,7 +202,10 @@ impl Journal {
     }
 
     /// Whoever holds the file's lock writes; other processes and threads wait for it.
-    fn locked<T>(&self, work: impl FnOnce(&mut File, &mut Known) -> Result<T, JournalError>) -> Result<T, JournalError> {
+    fn locked<T>(
+        &self,
+        work: impl FnOnce(&mut File, &mut Known) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
         let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
         let path = &self.0.path;
         let made = !path.exists();
@@ -227,7 +246,7 @@ impl Journal {
             }
             let broken = || JournalError::Broken { path: self.0.path.clone(), entry: known.head.position + 1 };
             let line: Line = serde_json::from_slice(&text).map_err(|_| broken())?;
-            if line.n != known.head.position + 1 || line.hash != line.digest(&known.head.hash) {
+            if line.n != known.head.position + 1 || line.hash.0 != line.digest(&known.head.hash) {
                 return Err(broken());
             }
             see(&line);

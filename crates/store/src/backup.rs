@@ -1,7 +1,7 @@
 //! A copy of an SQLite database while it is in use. Owns what must stay out of every copy. Must never know: where copies are
 //! kept. Invariants: the copy is the database at one moment; what is left out is never written to it; it is whole or not there.
 
-use crate::{StoreError, Store, conn, door::Engine};
+use crate::{Store, StoreError, conn, door::Engine};
 use sqlx::{
     AssertSqlSafe, Connection as _, Row as _, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
@@ -13,15 +13,17 @@ use std::{
 };
 
 /// Tables whose rows no backup may hold: leases of processes, and salts, whose destruction has to be final.
-pub const LEFT_OUT: &[&str] = &["leaders", "log_salts"];
+const LEFT_OUT: &[&str] = &["leaders", "log_salts"];
 
 /// What a copy holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackedUp {
     /// The moment, database time.
     pub at_ms: i64,
-    /// Rows of each table, in the order of the schema; those of [`LEFT_OUT`] have none.
+    /// Rows of each table, in the order of the schema; those that are left out have none.
     pub tables: Vec<(String, u64)>,
+    /// Names of the tables that are left out.
+    pub left_out: &'static [&'static str],
 }
 
 impl Store {
@@ -55,7 +57,8 @@ impl Store {
 fn settle(part: &Path, to: &Path) -> std::io::Result<()> {
     File::open(part)?.sync_all()?;
     fs::rename(part, to)?;
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Into::into);
+    let folder =
+        to.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Into::into);
     File::open(folder)?.sync_all()
 }
 
@@ -66,6 +69,8 @@ async fn copy(from: &Path, to: &Path) -> Result<BackedUp, StoreError> {
         .journal_mode(SqliteJournalMode::Delete)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(false)
+        // Pages that are filled and split leave pieces of rows in their gaps, which no later deletion would find.
+        .pragma("secure_delete", "ON")
         .pragma("temp_store", "MEMORY")
         .pragma("trusted_schema", "OFF");
     let mut conn = SqliteConnection::connect_with(&options).await?;
@@ -81,7 +86,8 @@ async fn copy(from: &Path, to: &Path) -> Result<BackedUp, StoreError> {
     let schema = sqlx::query(sql).fetch_all(&mut *tx).await?;
     let mut tables = Vec::new();
     for part in &schema {
-        let (kind, name, sql): (&str, String, String) = (part.try_get("type")?, part.try_get("name")?, part.try_get("sql")?);
+        let (kind, name, sql): (&str, String, String) =
+            (part.try_get("type")?, part.try_get("name")?, part.try_get("sql")?);
         // Safe: the schema is our own migrations'.
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *tx).await?;
         if kind == "table" {
@@ -91,7 +97,7 @@ async fn copy(from: &Path, to: &Path) -> Result<BackedUp, StoreError> {
     }
     tx.commit().await?;
     conn.close().await?;
-    Ok(BackedUp { at_ms, tables })
+    Ok(BackedUp { at_ms, tables, left_out: LEFT_OUT })
 }
 
 /// Copies the rows of one table; answers how many.

@@ -32,7 +32,8 @@ impl Store {
             SELECT position, hash FROM journal_head";
         let row = query(sql).fetch_optional(&mut self.read_all_tenants().await?).await?;
         let read = |row: Row| {
-            let position = u64::try_from(row.try_get::<i64>("position")?).map_err(|_| StoreError::Corrupt("journal_head"))?;
+            let position =
+                u64::try_from(row.try_get::<i64>("position")?).map_err(|_| StoreError::Corrupt("journal_head"))?;
             Ok(JournalHead { position, hash: read_hash(row.try_get("hash")?)? })
         };
         row.map(read).transpose()
@@ -80,11 +81,7 @@ impl Store {
     ///
     /// # Errors
     /// `Unavailable`, `AuditUnavailable`.
-    pub async fn erase_restored(
-        &self,
-        tenant: TenantId,
-        reference: ReferenceId,
-    ) -> Result<Option<Erased>, StoreError> {
+    pub async fn erase_restored(&self, tenant: TenantId, reference: ReferenceId) -> Result<Option<Erased>, StoreError> {
         self.write("journal.erase", tenant, |tx| erase_restored(tx, tenant, reference)).await
     }
 

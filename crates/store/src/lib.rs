@@ -45,7 +45,7 @@ mod tests;
 
 pub use attempts::{AttemptRow, AttemptState};
 pub use audit::{AuditBody, AuditEntry, Chain};
-pub use backup::{BackedUp, LEFT_OUT};
+pub use backup::BackedUp;
 pub use bulk::{EraseBatch, Provable, ProveBatch};
 pub use challenges::{ChallengeRow, CreateResult, Idempotency, NewChallenge};
 pub use checkpoint::Checkpoint;

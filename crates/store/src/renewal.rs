@@ -109,7 +109,12 @@ impl Store {
     ///
     /// # Errors
     /// `Unavailable`, `Corrupt`.
-    pub async fn references_to_renew(&self, job: &Job, generation: u32, limit: u32) -> Result<Vec<ToRenew>, StoreError> {
+    pub async fn references_to_renew(
+        &self,
+        job: &Job,
+        generation: u32,
+        limit: u32,
+    ) -> Result<Vec<ToRenew>, StoreError> {
         let sql = "-- renewal.batch
             SELECT user_id, id, epoch, feature_space, transform_version, schema, kek_version, wrapped_dek, ciphertext,
                    commitment, transform_generation, created_at_ms

@@ -56,8 +56,7 @@ async fn last_rotation_ms(gateway: &Gateway, tenant: &Tenant) -> Result<i64, Rea
 }
 
 async fn queue(gateway: &Gateway, tenant: &Tenant, why: &'static str) -> Result<(), Reason> {
-    let new =
-        NewJob { tenant: tenant.id, kind: JobKind::RotateKek, cause: None, users: None, requested_by: why };
+    let new = NewJob { tenant: tenant.id, kind: JobKind::RotateKek, cause: None, users: None, requested_by: why };
     if let QueueResult::Queued(job) = gateway.store.queue_job(new).await.map_err(store_fault)? {
         tracing::info!(tenant = %tenant.id, %job, why, "a rotation is due");
     }

@@ -81,9 +81,12 @@ fn an_entry_that_was_edited_taken_out_or_moved_is_noticed() {
     let edited = text.replacen("\"deleted_at_ms\":1002", "\"deleted_at_ms\":1009", 1);
     assert_ne!(edited, text, "positive control");
     let of = |order: &[usize]| order.iter().map(|at| format!("{}\n", lines[*at])).collect::<String>();
-    for (what, broken, entry) in
-        [("edited", edited, 2), ("taken out", of(&[0, 2]), 2), ("moved", of(&[1, 0, 2]), 1), ("no journal", "x\n".into(), 1)]
-    {
+    for (what, broken, entry) in [
+        ("edited", edited, 2),
+        ("taken out", of(&[0, 2]), 2),
+        ("moved", of(&[1, 0, 2]), 1),
+        ("no journal", "x\n".into(), 1),
+    ] {
         fs::write(&path, broken).unwrap();
         let error = Journal::open(&path).unwrap_err();
         assert!(matches!(error, JournalError::Broken { entry: at, .. } if at == entry), "{what}: {error:?}");

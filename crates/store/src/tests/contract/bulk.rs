@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::{
-    EraseBatch, Job, JobKind, JobState, NewHold, NewJob, Provable, ProveBatch, QueueResult, ReleaseHold, holds::notice_due_ms,
+    EraseBatch, Job, JobKind, JobState, NewHold, NewJob, Provable, ProveBatch, QueueResult, ReleaseHold,
+    holds::notice_due_ms,
 };
 
 async fn began(f: &Fixture, kind: JobKind, users: Option<&[UserId]>) -> Job {

@@ -16,7 +16,10 @@ async fn a_deletion_waits_for_its_entry_and_the_known_position_goes_forward_alon
     }
     let (alice, bob) = (erase(&f, "alice").await, erase(&f, "bob").await);
     let due = f.store.deletions_to_journal(10).await.unwrap();
-    assert_eq!(due.iter().map(|erased| erased.reference_id).collect::<Vec<_>>(), [alice.reference_id, bob.reference_id]);
+    assert_eq!(
+        due.iter().map(|erased| erased.reference_id).collect::<Vec<_>>(),
+        [alice.reference_id, bob.reference_id]
+    );
     f.store.note_journaled(&[alice], head(4)).await.unwrap();
     f.store.note_journaled(&[bob], head(3)).await.unwrap();
     assert_eq!(f.store.deletions_to_journal(10).await.unwrap(), []);

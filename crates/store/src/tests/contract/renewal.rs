@@ -8,7 +8,8 @@ async fn again(f: &Fixture, job: &Job) -> Job {
 }
 
 async fn begun(f: &Fixture) -> Job {
-    let new = NewJob { tenant: f.tenant, kind: JobKind::RenewReferences, cause: None, users: None, requested_by: "test" };
+    let new =
+        NewJob { tenant: f.tenant, kind: JobKind::RenewReferences, cause: None, users: None, requested_by: "test" };
     let QueueResult::Queued(id) = f.store.queue_job(new).await.unwrap() else { panic!("not queued") };
     assert_eq!(f.store.queue_job(new).await.unwrap(), QueueResult::RunsAlready(id), "one at a time");
     let job = f.store.job(id).await.unwrap().unwrap();
@@ -22,7 +23,10 @@ async fn renewing(f: &Fixture) -> Job {
     let seen = f.store.tenant(f.tenant).await.unwrap().unwrap();
     let new = TenantSecretsRow { kek_version: 1, transform_key: vec![7; 60], pseudonym_key: vec![2; 60] };
     assert!(f.store.begin_generation(&job, &seen, (&new, &[1; 60])).await.unwrap());
-    assert!(!f.store.begin_generation(&job, &seen, (&new, &[1; 60])).await.unwrap(), "only where it stands as it was read");
+    assert!(
+        !f.store.begin_generation(&job, &seen, (&new, &[1; 60])).await.unwrap(),
+        "only where it stands as it was read"
+    );
     again(f, &job).await
 }
 
