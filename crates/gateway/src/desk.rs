@@ -39,7 +39,7 @@ impl Desk {
     /// `Store`, `Custody` where one of them does not open.
     pub async fn open(config: &Config) -> Result<Self, GatewayError> {
         let ledger = Ledger::new(start::ledger_key(&config.kms, Clock::system()).await?, &config.public_url);
-        Ok(Self { store: Store::open(StoreConfig::at(&config.store.path)).await?, ledger })
+        Ok(Self { store: Store::open(StoreConfig::from(&config.store)).await?, ledger })
     }
 
     /// Asks for a rotation of the tenant's KEK.

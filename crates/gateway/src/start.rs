@@ -84,7 +84,7 @@ async fn open(config: &Config, clock: Clock) -> Result<Gateway, GatewayError> {
     let ledger = Ledger::new(ledger_key(&config.kms, clock.clone()).await?, &config.public_url);
     let inference = Inference::new(&config.inference, clock.clone())?;
     Ok(Gateway {
-        store: Store::open(StoreConfig::at(&config.store.path)).await?,
+        store: Store::open(StoreConfig::from(&config.store)).await?,
         clock,
         inference,
         credentials,
