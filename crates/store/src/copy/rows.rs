@@ -106,7 +106,8 @@ pub(crate) async fn columns(
     let mut theirs =
         rows.iter().map(|row| row.try_get("name")).collect::<Result<Vec<String>, _>>().map_err(of_source)?;
     let mut ours: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
-    (ours.sort_unstable(), theirs.sort_unstable());
+    ours.sort_unstable();
+    theirs.sort_unstable();
     if ours == theirs { Ok(columns) } else { Err(CopyError::Unlike(table)) }
 }
 

@@ -41,7 +41,8 @@ async fn an_empty_newer_or_edited_schema_is_refused() {
     let empty = Database::empty().await;
     assert!(matches!(Store::open(empty.config()).await, Err(StoreError::Schema(Misfit::Older(1)))));
 
-    let applied: [(&str, fn(&Misfit) -> bool); 4] = [
+    type Is = fn(&Misfit) -> bool;
+    let applied: [(&str, Is); 4] = [
         (
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
              VALUES (9999, 'later', true, '', 0)",
