@@ -197,6 +197,17 @@ impl Cluster {
         let mut file = fs::OpenOptions::new().append(true).open(self.folder().join("gateway.toml"))?;
         Ok(file.write_all(settings.as_bytes())?)
     }
+    /// Names a new database of the server in the gateway's configuration, in the place of the one before; it holds from its next
+    /// start.
+    ///
+    /// # Errors
+    /// Where there is no Postgres.
+    pub fn move_to_server(&mut self) -> Result<()> {
+        let (path, server) = (self.folder().join("gateway.toml"), Database::on_server()?);
+        fs::write(&path, fs::read_to_string(&path)?.replace(&self.database.settings(), &server.settings()))?;
+        self.database = server;
+        Ok(())
+    }
     /// Starts a further gateway on the same database and keys, with ports of its own.
     ///
     /// # Errors
