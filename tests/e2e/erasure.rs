@@ -51,7 +51,7 @@ impl Archive {
         if skips::or_skip(test, surgery::possible()).is_none() {
             return Ok(None);
         }
-        let Some(scene) = Scene::open(test).await? else { return Ok(None) };
+        let Some(scene) = Scene::on_files(test).await? else { return Ok(None) };
         let mut hoard = Hoard::open(&scene.cluster, &scene.tenant).await?;
         for _ in 0..references {
             hoard.add().await?;
@@ -73,7 +73,7 @@ impl Archive {
 
     /// Deletes as a tenant does; the proof must verify offline.
     async fn delete(&mut self, kept: &Kept, while_read: bool) -> Result<()> {
-        let reader = while_read.then(|| surgery::Reader::begin(&self.scene.database())).transpose()?;
+        let reader = while_read.then(|| surgery::Reader::begin(&self.scene.file()?)).transpose()?;
         if let Some(reader) = reader {
             let pending = refused(self.scene.bank.delete(kept.user.as_str()).await)?;
             ensure!(
@@ -91,7 +91,7 @@ impl Archive {
     /// A row that is only unlinked: neither overwritten nor checkpointed.
     fn unlink(&self, kept: &Kept) -> Result<()> {
         let delete = format!("DELETE FROM sealed_references WHERE user_id = '{}'", kept.user);
-        surgery::operate_carelessly(&self.scene.database(), &[&delete])
+        surgery::operate_carelessly(&self.scene.file()?, &[&delete])
     }
 }
 

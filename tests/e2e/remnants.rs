@@ -1,60 +1,29 @@
 //! What a Postgres server keeps of what was deleted: dead rows and its log, sealed, until it recycles them. None of it opens once the
 //! KEK version is destroyed that wrapped its keys (TARGETS R12).
 
-#[expect(dead_code, reason = "the store's own tests use all of it")]
-#[path = "../../crates/store/src/tests/server.rs"]
-mod server;
-
 use anyhow::{Context, Result, ensure};
 use biometrics::{Policy, TenantId};
 use custody::{KekRef, Kms, KmsConfig};
-use server::{SUPERUSER, Server, Wished, binaries};
 use service::Clock;
-use std::{path::Path, process::Command};
-use store::{AuditBody, NewTenant, PostgresConfig, Role, Store, TenantSecretsRow};
+use std::path::{Path, PathBuf};
+use store::{AuditBody, NewTenant, Place, PostgresConfig, Role, Store, StoreConfig, TenantSecretsRow};
 use support::{
-    cluster::{cli, output},
+    cluster::cli,
+    database::{self, Database, OWNER},
     hoard::Hoard,
     scan::{self, Needles},
-    skips,
+    skips, surgery,
     torture::{self, Report},
 };
 
-/// A server with a database of ours.
-struct Place {
-    server: Server,
-    bin: std::path::PathBuf,
-}
-
-impl Place {
-    fn open() -> Result<Self> {
-        let bin = binaries().context("no Postgres is installed")?;
-        let server = Server::start(Wished { identity: None, settings: "-c autovacuum=off -c fsync=off" })?;
-        let place = Self { server, bin };
-        for sql in ["CREATE ROLE owner LOGIN", "CREATE ROLE serving LOGIN", "CREATE DATABASE kept OWNER owner"] {
-            place.sql(sql)?;
-        }
-        Ok(place)
-    }
-
-    fn sql(&self, sql: &str) -> Result<()> {
-        let mut psql = Command::new(self.bin.join("psql"));
-        psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", SUPERUSER, "-d", "postgres", "-c", sql, "-h"]);
-        output(psql.arg(&self.server.socket)).map(drop)
-    }
-
-    async fn store(&self) -> Result<Store> {
-        let role = |name: &str| Role { name: name.to_owned(), password_file: None };
-        let socket = self.server.socket.to_string_lossy();
-        let config =
-            PostgresConfig { owner: Some(role("owner")), ..PostgresConfig::new(&*socket, "kept", role("serving")) };
-        Ok(Store::open(config.into()).await?)
-    }
-
-    /// Everything that the server keeps on disk.
-    fn files(&self) -> std::path::PathBuf {
-        self.server.socket.join("data")
-    }
+/// A database with its tables, and where its server keeps what it has on disk.
+async fn place() -> Result<(Database, Store, PathBuf)> {
+    let database = Database::on_server()?;
+    let Database::Server { socket, .. } = &database else { anyhow::bail!("no server") };
+    let disk = socket.join("data");
+    let StoreConfig { place: Place::Postgres(served), .. } = database.config() else { anyhow::bail!("no server") };
+    let owner = Some(Role { name: OWNER.to_owned(), password_file: None });
+    Ok((database, Store::open(PostgresConfig { owner, ..*served }.into()).await?, disk))
 }
 
 async fn make_tenant(store: &Store, id: TenantId) -> Result<()> {
@@ -71,9 +40,11 @@ fn keys(folder: &Path) -> Result<Kms> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r12_what_postgres_keeps_of_a_deletion_does_not_open_once_the_key_version_is_destroyed() -> Result<()> {
-    let Some(place) = skips::or_skip("remnants/postgres", Place::open()) else { return Ok(()) };
+    if skips::or_skip("remnants/postgres", database::possible()).is_none() {
+        return Ok(());
+    }
     let trials = torture::trials(100, 5_000);
-    let (store, folder) = (place.store().await?, tempfile::tempdir()?);
+    let ((database, store, disk), folder) = (place().await?, tempfile::tempdir()?);
     let (kms, tenant) = (keys(folder.path())?, TenantId::new(uuid::Uuid::from_u128(12)));
     make_tenant(&store, tenant).await?;
     let name = tenant.to_string();
@@ -87,10 +58,10 @@ async fn r12_what_postgres_keeps_of_a_deletion_does_not_open_once_the_key_versio
         rows.push((user, row));
     }
     ensure!(hoard.store.checkpoint().await?.leaves_remnants(), "a proof would say that nothing is left");
-    place.sql("CHECKPOINT")?;
+    surgery::operate(&database, &["CHECKPOINT"])?;
     // The control: the dead rows are there, as anybody with the disk finds them, and the living key opens them.
     let needles = rows.iter().map(|(_, row)| row.wrapped_dek.clone()).collect();
-    let found = scan::files(&[&place.files()], &Needles::these(needles))?;
+    let found = scan::files(&[&disk], &Needles::these(needles))?;
     ensure!(!found.is_empty(), "nothing is left on disk: the test looks in the wrong place");
     let opens = rows.iter().filter(|(user, row)| hoard.unseal(user, row).is_ok()).count();
 

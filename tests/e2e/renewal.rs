@@ -43,7 +43,8 @@ impl House {
             return Ok(None);
         }
         let Some(options) = skips::options(test, "base") else { return Ok(None) };
-        let mut cluster = Cluster::start(Options { threads: 1, ..options })?;
+        // The hoard seals with the worker's key files, and the damage is done to a file.
+        let mut cluster = Cluster::start(Options { threads: 1, on_tokens: false, on_server: false, ..options })?;
         let tenant = cluster.make_tenant("renewed", true)?;
         let faces = Faces::new(900, 90)?;
         let mut bank = Caller::connect(&cluster, &tenant.api_key).await?;
@@ -167,7 +168,7 @@ async fn a_reference_that_does_not_open_is_named_and_keeps_the_former_key_alone(
     let victim = house.hoard.any(3).context("nobody")?;
     let damage =
         format!("UPDATE sealed_references SET ciphertext = zeroblob(length(ciphertext)) WHERE user_id = '{victim}'");
-    surgery::operate(&house.cluster.folder().join("data/countersign.sqlite"), &[&damage])?;
+    surgery::operate(&house.cluster.database, &[&damage])?;
     let job = house.ended(house.ask(JobKind::RenewReferences).await?).await?;
     assert_eq!((job.state, job.error.as_deref()), (JobState::Failed, Some("DATA_LOSS")));
     assert_eq!(house.hoard.store.audit_count(house.hoard.tenant, "envelope.not_authentic").await?, 1);

@@ -31,7 +31,7 @@ struct Attic {
 
 impl Attic {
     async fn open(test: &str, references: usize) -> Result<Option<Self>> {
-        let Some(scene) = Scene::open(test).await? else { return Ok(None) };
+        let Some(scene) = Scene::on_files(test).await? else { return Ok(None) };
         let mut hoard = Hoard::open(&scene.cluster, &scene.tenant).await?;
         for _ in 0..references {
             hoard.add().await?;
@@ -62,7 +62,7 @@ impl Attic {
     async fn put_back(&mut self) -> Result<()> {
         self.scene.cluster.gateway.kill()?;
         self.hoard.store.close().await;
-        let database = self.scene.database();
+        let database = self.scene.file()?;
         for companion in ["-wal", "-shm"] {
             let mut path = database.clone().into_os_string();
             path.push(companion);

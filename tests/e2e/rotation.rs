@@ -70,7 +70,8 @@ impl Vault {
     }
 
     async fn open_with(options: Options, references: usize, settings: &str) -> Result<Self> {
-        let mut cluster = Cluster::start(Options { threads: 1, ..options })?;
+        // The hoard seals with the worker's key files.
+        let mut cluster = Cluster::start(Options { threads: 1, on_tokens: false, ..options })?;
         let tenant = cluster.make_tenant("vault", true)?;
         let faces = Faces::new(900, 90)?;
         let mut bank = Caller::connect(&cluster, &tenant.api_key).await?;
@@ -213,8 +214,10 @@ async fn kill_again_and_again(vault: &mut Vault, report: &mut Report, kills: usi
 /// What an update without its compare-and-set would leave: a row as it was before the rotation.
 fn sabotage(vault: &Vault) -> Result<()> {
     let victim = vault.hoard.any(0).context("nobody")?;
-    let database = vault.cluster.folder().join("data/countersign.sqlite");
-    surgery::operate(&database, &[&format!("UPDATE sealed_references SET kek_version = 1 WHERE user_id = '{victim}'")])
+    surgery::operate(
+        &vault.cluster.database,
+        &[&format!("UPDATE sealed_references SET kek_version = 1 WHERE user_id = '{victim}'")],
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use prost::Message as _;
 use std::collections::HashSet;
-use store::{Store, StoreConfig};
+use store::Store;
 use support::{
     caller::Tenant,
     captures,
@@ -71,7 +71,7 @@ impl Theatre {
     }
 
     async fn admit(&mut self, scene: &Scene, tenant: &Tenant, users: &[&'static str]) -> Result<()> {
-        let store = Store::open(StoreConfig::at(scene.database())).await?;
+        let store = Store::open(scene.database().config()).await?;
         let id = tenant.id.parse()?;
         let secrets = store.tenant(id).await?.context("no tenant")?.secrets;
         let secrets = v1::WrappedTenantSecrets {
@@ -204,11 +204,11 @@ async fn through_the_front(scene: &mut Scene, report: &mut Report) -> Result<()>
         &["wrapped_dek", "ciphertext", "commitment"],
     ];
     for (columns, with) in sets.iter().flat_map(|columns| ["bob", "carol"].map(|with| (*columns, with))) {
-        surgery::exchange(&scene.database(), columns, ("dave", with))?;
+        surgery::exchange(scene.database(), columns, ("dave", with))?;
         let said = refused(scene.bank.verify_user("dave", faces.clone()).await);
         let lost = matches!(&said, Ok((Code::DataLoss, reason)) if reason == "DATA_LOSS");
         report.count(if lost { Ok(()) } else { Err(anyhow::anyhow!("{columns:?} of {with}: {said:?}")) });
-        surgery::exchange(&scene.database(), columns, ("dave", with))?;
+        surgery::exchange(scene.database(), columns, ("dave", with))?;
     }
     let (_, answer) = scene.bank.verify_user("dave", faces).await?;
     ensure!(answer.verdict() == v1::Verdict::Accept, "what was put back does not verify");
@@ -221,7 +221,7 @@ async fn r11_no_exchange_of_columns_between_rows_opens_a_reference() -> Result<(
     if skips::or_skip(test, surgery::possible()).is_none() {
         return Ok(());
     }
-    let Some(mut scene) = Scene::open(test).await? else { return Ok(()) };
+    let Some(mut scene) = Scene::on_files(test).await? else { return Ok(()) };
     let mut theatre = Theatre::open(&mut scene).await?;
     let mut report = Report::of("R11");
     // The control: the same way opens each genuine row at its place, so a row that opens wrongly would be seen.

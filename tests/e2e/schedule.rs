@@ -26,7 +26,7 @@ async fn next(hoard: &Hoard, known: usize) -> Result<Job> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_old_or_worn_is_rotated_by_itself_and_the_next_one_left_alone() -> Result<()> {
-    let Some(mut scene) = Scene::open("schedule").await? else { return Ok(()) };
+    let Some(mut scene) = Scene::on_files("schedule").await? else { return Ok(()) };
     let mut hoard = Hoard::open(&scene.cluster, &scene.tenant).await?;
     hoard.add().await?;
     scene.cluster.configure_gateway("[jobs]\nrotate_after_days = 30\nlease_ms = 300\n")?;

@@ -22,7 +22,7 @@ use std::{
 };
 use store::{
     AuditBody, CreateResult, EraseResult, Job, LiveReceipt, NewChallenge, OpenAttempt, OpenResult, RecordOutcome,
-    RecordResult, SealedRow, Store, StoreConfig,
+    RecordResult, SealedRow, Store,
 };
 use uuid::Uuid;
 
@@ -63,7 +63,7 @@ impl Hoard {
     /// # Errors
     /// Where one of them does not open.
     pub async fn open(cluster: &Cluster, tenant: &Tenant) -> Result<Self> {
-        let store = Store::open(StoreConfig::at(cluster.folder().join("data/countersign.sqlite"))).await?;
+        let store = Store::open(cluster.database.config()).await?;
         let keks = Kms::open(&KmsConfig::File { directory: cluster.folder().join("keys/worker") }, Clock::system())?;
         Ok(Self::on(store, (tenant.id.parse()?, keks), &feature_space(&cluster.options.pack)?))
     }

@@ -3,6 +3,7 @@
 pub(crate) mod deletion;
 pub(crate) mod holds;
 pub(crate) mod jobs;
+pub(crate) mod store;
 
 use anyhow::Context as _;
 use biometrics::{Policy, TenantId};
@@ -63,6 +64,11 @@ pub(crate) enum Command {
     Retention {
         #[command(subcommand)]
         command: deletion::RetentionCommand,
+    },
+    /// Bring the database's schema up to date; move an SQLite deployment to Postgres.
+    Store {
+        #[command(subcommand)]
+        command: store::StoreCommand,
     },
 }
 

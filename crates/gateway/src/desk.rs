@@ -48,7 +48,7 @@ impl Desk {
     pub async fn open(config: &Config) -> Result<Self, GatewayError> {
         let ledger = Ledger::new(start::ledger_key(&config.kms, Clock::system()).await?, &config.public_url);
         let journal = start::open_journal(config).await?;
-        Ok(Self { store: Store::open(StoreConfig::at(&config.store.path)).await?, ledger, journal })
+        Ok(Self { store: Store::open(StoreConfig::from(&config.store)).await?, ledger, journal })
     }
 
     /// Asks for a rotation of the tenant's KEK.

@@ -14,5 +14,6 @@ async fn main() -> anyhow::Result<()> {
         commands::Command::Delete(delete) => delete.run().await,
         commands::Command::Hold { command } => commands::holds::hold(command).await,
         commands::Command::Retention { command } => commands::deletion::retention(command).await,
+        commands::Command::Store { command } => commands::store::store(command).await,
     }
 }

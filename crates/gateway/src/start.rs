@@ -86,7 +86,7 @@ async fn open(config: &Config, clock: Clock) -> Result<Gateway, GatewayError> {
         Credentials { peppers: Peppers::open(&config.keys)?, capture: MacKey::open(&config.keys.capture)? };
     let ledger = Ledger::new(ledger_key(&config.kms, clock.clone()).await?, &config.public_url);
     let inference = Inference::new(&config.inference, clock.clone())?;
-    let store = Store::open(StoreConfig::at(&config.store.path)).await?;
+    let store = Store::open(StoreConfig::from(&config.store)).await?;
     let journal = open_journal(config).await?;
     restore::check(&store, journal.as_ref()).await?;
     Ok(Gateway {

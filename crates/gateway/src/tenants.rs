@@ -56,7 +56,7 @@ impl Register {
         Ok(Self {
             pepper: MacKey::open(&config.keys.pepper)?,
             inference: Inference::new(&config.inference, clock.clone())?,
-            store: Store::open(StoreConfig::at(&config.store.path)).await?,
+            store: Store::open(StoreConfig::from(&config.store)).await?,
             clock,
         })
     }

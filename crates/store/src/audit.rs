@@ -172,12 +172,7 @@ impl Store {
     /// # Errors
     /// `Unavailable`, `Corrupt`.
     pub async fn audit_entries(&self, tenant: TenantId, after: i64, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
-        let sql = "-- audit.list
-            SELECT seq, kind, at_ms, body, prev, hash FROM audit
-            WHERE tenant = $1 AND seq > $2 ORDER BY seq LIMIT $3";
-        let mut conn = self.read(tenant).await?;
-        let rows = query(sql).bind(tenant.uuid()).bind(after).bind(limit).fetch_all(&mut conn).await?;
-        rows.iter().map(AuditEntry::read).collect()
+        list(&mut self.read(tenant).await?, tenant, (after, limit)).await
     }
 
     /// How many entries of one kind the tenant has.
@@ -197,19 +192,32 @@ impl Store {
     /// # Errors
     /// `Unavailable`, `Corrupt`; a broken chain is a value.
     pub async fn verify_audit(&self, tenant: TenantId) -> Result<Chain, StoreError> {
-        let (mut entries, mut head) = (0, [0; 32]);
-        loop {
-            let page = self.audit_entries(tenant, entries, PAGE as u32).await?;
-            for entry in &page {
-                let follows = entry.seq == entries + 1 && entry.prev == head && entry.hash == entry.digest(tenant);
-                if !follows {
-                    return Ok(Chain::Broken { seq: entries + 1 });
-                }
-                (entries, head) = (entry.seq, entry.hash);
+        verify(&mut self.read(tenant).await?, tenant).await
+    }
+}
+
+async fn list(conn: &mut Conn, tenant: TenantId, (after, limit): (i64, u32)) -> Result<Vec<AuditEntry>, StoreError> {
+    let sql = "-- audit.list
+        SELECT seq, kind, at_ms, body, prev, hash FROM audit
+        WHERE tenant = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+    let rows = query(sql).bind(tenant.uuid()).bind(after).bind(limit).fetch_all(conn).await?;
+    rows.iter().map(AuditEntry::read).collect()
+}
+
+/// Walks the tenant's chain as a connection sees it.
+pub(crate) async fn verify(conn: &mut Conn, tenant: TenantId) -> Result<Chain, StoreError> {
+    let (mut entries, mut head) = (0, [0; 32]);
+    loop {
+        let page = list(conn, tenant, (entries, PAGE as u32)).await?;
+        for entry in &page {
+            let follows = entry.seq == entries + 1 && entry.prev == head && entry.hash == entry.digest(tenant);
+            if !follows {
+                return Ok(Chain::Broken { seq: entries + 1 });
             }
-            if (page.len() as i64) < PAGE {
-                return Ok(Chain::Intact { entries, head });
-            }
+            (entries, head) = (entry.seq, entry.hash);
+        }
+        if (page.len() as i64) < PAGE {
+            return Ok(Chain::Intact { entries, head });
         }
     }
 }

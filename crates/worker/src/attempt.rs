@@ -139,7 +139,8 @@ fn policy(given: v1::InferencePolicy, (max_attempts, mode): (u32, CaptureMode)) 
         receipt_ttl_seconds: given.receipt_ttl_seconds,
         default_mode: mode,
         allow_png: false,
-        // The gateway's to keep: nothing is remembered here.
+        // The gateway's to keep: nothing else is asked for and nothing is remembered here.
+        modes: Vec::new(),
         frame_memory_seconds: 0,
         reference_days: 0,
         bipa: false,
