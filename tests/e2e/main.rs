@@ -1,6 +1,7 @@
 //! End-to-end tests: one file per behaviour.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests print what they measured")]
 
+mod audit_tamper;
 mod bad_calls;
 mod bad_frames;
 mod bad_starts;
@@ -18,6 +19,7 @@ mod evaluation;
 mod isolation;
 mod json;
 mod leaks;
+mod log;
 mod memory;
 mod moving;
 mod offline;
@@ -27,6 +29,7 @@ mod remnants;
 mod renewal;
 mod replay;
 mod restore;
+mod revocation;
 mod rotation;
 mod row_surgery;
 mod schedule;

@@ -11,7 +11,9 @@ use crate::{
     inference::Inference,
     journal::Journal,
     ledger::Ledger,
+    log::documents::Readers,
     measure,
+    status_lists::StatusLists,
 };
 use biometrics::TenantId;
 use service::Clock;
@@ -24,6 +26,8 @@ use wire::Reason;
 pub(crate) struct Gateway {
     /// The database.
     pub(crate) store: Store,
+    /// Public base address, without a trailing slash.
+    pub(crate) public_url: String,
     /// This process's clock.
     pub(crate) clock: Clock,
     /// The workers.
@@ -32,10 +36,14 @@ pub(crate) struct Gateway {
     pub(crate) credentials: Credentials,
     /// The gate keeper.
     pub(crate) admission: Admission,
-    /// Signs deletion proofs.
+    /// Signs deletion proofs, status lists and checkpoints.
     pub(crate) ledger: Ledger,
     /// Where deletions are kept in mind outside of the database; `None`: nowhere.
     pub(crate) journal: Option<Journal>,
+    /// Which receipts were revoked, for everybody.
+    pub(crate) status: StatusLists,
+    /// Strangers who read the log.
+    pub(crate) log_readers: Readers,
     /// How long-running work is done.
     pub(crate) jobs: config::Jobs,
     /// Work that goes on when its caller hangs up; the drain waits for it.

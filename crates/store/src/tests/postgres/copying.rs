@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    Candidate, CopyError, CopyProgress, JobKind, Misfit, NewApiKey, NewHold, NewJob, PostgresConfig,
+    Candidate, CopyError, CopyProgress, JobKind, JournalHead, Misfit, NewApiKey, NewHold, NewJob, PostgresConfig,
     conn::{Row, query},
     copy::{LEFT_BEHIND, TABLES, columns, copy, open_alone, value},
     tests::{
@@ -48,7 +48,8 @@ async fn stopped() -> Fixture {
     }
     f.verify("alice", Settlement::KeepInRow).await;
     assert!(f.replayed(&[9]).await.is_empty());
-    erase(&f, "bob").await;
+    let erased = erase(&f, "bob").await;
+    f.store.note_journaled(&[erased], JournalHead { position: 3, hash: [6; 32] }).await.unwrap();
     let users: Vec<UserId> = (0..USERS).map(|n| user(&format!("user-{n}"))).collect();
     let new = NewJob {
         tenant,
@@ -66,7 +67,10 @@ async fn stopped() -> Fixture {
         &f,
         "INSERT INTO kek_destructions (tenant, kek_version, id, job, successor, provider, destroyed_at_ms)
          SELECT tenant, 1, randomblob(16), id, 2, 'file', 5 FROM jobs;
-         INSERT INTO waiting_deletions (tenant, user_id, cause, job, asked_at_ms) SELECT tenant, 'é', 'x', NULL, 5 FROM jobs",
+         INSERT INTO waiting_deletions (tenant, user_id, cause, job, asked_at_ms) SELECT tenant, 'é', 'x', NULL, 5 FROM jobs;
+         INSERT INTO log_tiles (level, tile, width, bytes) VALUES (0, 0, 1, zeroblob(32));
+         INSERT INTO log_head (one, size, root, note) VALUES (1, 1, zeroblob(32), 'note');
+         INSERT INTO log_seen (what, value) VALUES ('models', '{}')",
     )
     .await;
     f.store.close().await;
