@@ -5,8 +5,7 @@
 //! a hold alone does at once what waited for it.
 
 use crate::{
-    Config, GatewayError,
-    journal::Journal,
+    Config, GatewayError, config,
     ledger::Ledger,
     log::{
         audit::{self, AuditCheck},
@@ -37,7 +36,7 @@ const PAGE: u32 = 500;
 pub struct Desk {
     store: Store,
     ledger: Ledger,
-    journal: Option<Journal>,
+    journal: Option<config::Journal>,
 }
 
 /// One page of a job's proofs.
@@ -53,10 +52,10 @@ impl Desk {
     /// Opens the database and the ledger key that `config` names.
     ///
     /// # Errors
-    /// `Store`, `Custody`, `Journal` where one of them does not open.
+    /// `Store`, `Custody` where one of them does not open.
     pub async fn open(config: &Config) -> Result<Self, GatewayError> {
         let ledger = Ledger::new(start::ledger_key(&config.kms, Clock::system()).await?, &config.public_url);
-        let journal = start::open_journal(config).await?;
+        let journal = config.journal.clone();
         Ok(Self { store: Store::open(StoreConfig::from(&config.store)).await?, ledger, journal })
     }
 
@@ -217,7 +216,7 @@ impl Desk {
     /// # Errors
     /// `JournalUnnamed`, `Journal`, `Store`; tried again it goes on.
     pub async fn replay(&self) -> Result<Replayed, GatewayError> {
-        restore::replay(&self.store, self.journal.as_ref()).await
+        restore::replay(&self.store, start::open_journal(self.journal.as_ref()).await?.as_ref()).await
     }
 
     /// Copies the database to a new file, beside gateways that serve it; with where the deletion journal stood.

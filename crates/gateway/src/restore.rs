@@ -9,7 +9,7 @@ use crate::{
     journal::{Entry, Journal},
 };
 use biometrics::TenantId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::{Erased, JournalHead, Store, StoreError};
 use tokio::task::spawn_blocking;
 
@@ -144,9 +144,10 @@ async fn standing(store: &Store, journal: &Journal) -> Result<Standing, GatewayE
     let (seen, journal) = (store.journal_head().await?, journal.clone());
     let (later, head) = spawn_blocking(move || journal.after(seen)).await.map_err(GatewayError::Thread)??;
     let unseen = later.len() as u64;
-    let mut lacking = Vec::new();
+    let (mut lacking, mut met) = (Vec::new(), BTreeSet::new());
     for entry in later {
-        if !store.knows_deletion(entry.tenant, entry.reference).await? {
+        // Two processes may have written the entry of one deletion.
+        if met.insert((entry.tenant, entry.reference)) && !store.knows_deletion(entry.tenant, entry.reference).await? {
             lacking.push(entry);
         }
     }

@@ -7,7 +7,7 @@ use crate::{
     Config, GatewayError,
     admit::Admission,
     authenticate::{Credentials, MacKey, Peppers},
-    documents,
+    config, documents,
     gateway::Gateway,
     grpc,
     inference::Inference,
@@ -91,7 +91,7 @@ async fn open(config: &Config, clock: Clock) -> Result<Gateway, GatewayError> {
     let status = StatusLists::new(&credentials.capture, &config.public_url);
     let inference = Inference::new(&config.inference, clock.clone())?;
     let store = Store::open(StoreConfig::from(&config.store)).await?;
-    let journal = open_journal(config).await?;
+    let journal = open_journal(config.journal.as_ref()).await?;
     restore::check(&store, journal.as_ref()).await?;
     Ok(Gateway {
         store,
@@ -110,8 +110,8 @@ async fn open(config: &Config, clock: Clock) -> Result<Gateway, GatewayError> {
 }
 
 /// The deletion journal, where one is named.
-pub(crate) async fn open_journal(config: &Config) -> Result<Option<Journal>, GatewayError> {
-    let Some(path) = config.journal.as_ref().map(|journal| journal.path.clone()) else { return Ok(None) };
+pub(crate) async fn open_journal(named: Option<&config::Journal>) -> Result<Option<Journal>, GatewayError> {
+    let Some(path) = named.map(|journal| journal.path.clone()) else { return Ok(None) };
     Ok(Some(spawn_blocking(move || Journal::open(&path)).await.map_err(GatewayError::Thread)??))
 }
 
