@@ -1,0 +1,92 @@
+//! `countersign tenant | key | job | delete | hold | retention`: what an operator does on the database's own machine, beside
+//! running gateways.
+//!
+//! Owns the words of these commands and what they print. Must never know: how anything is done; that is the gateway's library.
+//! Invariant: what destroys asks first, and without a terminal it is refused unless `--yes` says that it is meant.
+
+mod confirm;
+mod deletion;
+mod holds;
+mod jobs;
+mod keys;
+mod tenants;
+
+use crate::outcome::Outcome;
+use anyhow::Context as _;
+use gateway::{Config, desk::Desk, tenants::Register};
+use service::{Clock, config};
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+};
+
+/// What an operator does.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Operator {
+    /// Make or list tenants.
+    #[command(subcommand)]
+    Tenant(tenants::Tenant),
+    /// Make, revoke or list API keys; rotate a tenant's KEK.
+    #[command(subcommand)]
+    Key(keys::Key),
+    /// See how far long-running work is.
+    #[command(subcommand)]
+    Job(jobs::Job),
+    /// Destroy many references of a tenant, with one proof for each user. Prints the job.
+    Delete(deletion::Delete),
+    /// Keep users' data from being erased for a legal matter.
+    #[command(subcommand)]
+    Hold(holds::Hold),
+    /// Destroy references that outlived the window of the tenant's policy. Gateways do so by themselves, every ten minutes.
+    #[command(subcommand)]
+    Retention(deletion::Retention),
+}
+
+impl Operator {
+    /// Does what was asked for.
+    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        let runtime = tokio::runtime::Runtime::new().context("async runtime")?;
+        runtime.block_on(async {
+            match self {
+                Self::Tenant(tenant) => tenant.run().await,
+                Self::Key(key) => key.run().await,
+                Self::Job(job) => job.run().await,
+                Self::Delete(delete) => delete.run().await,
+                Self::Hold(hold) => hold.run().await,
+                Self::Retention(retention) => retention.run().await,
+            }
+        })
+    }
+}
+
+/// The deployment that is meant.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Deployment {
+    /// Settings of the gateway.
+    #[arg(long, env = "COUNTERSIGN_GATEWAY_CONFIG", value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl Deployment {
+    fn config(&self) -> anyhow::Result<Config> {
+        Ok(config::load(&self.config)?)
+    }
+
+    async fn desk(&self) -> anyhow::Result<Desk> {
+        Ok(Desk::open(&self.config()?).await?)
+    }
+
+    async fn register(&self) -> anyhow::Result<Register> {
+        Ok(Register::open(&self.config()?, Clock::system()).await?)
+    }
+}
+
+/// One line of result. Unlike `println!` it does not panic where the reader is gone.
+fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
+    Ok(writeln!(io::stdout(), "{line}")?)
+}
+
+/// One JSON object a line, or a table of the columns.
+fn show(rows: &[serde_json::Value], columns: &[&str], json: bool) -> anyhow::Result<()> {
+    if json { rows.iter().try_for_each(say) } else { say(crate::table::of(rows, columns)) }
+}
