@@ -1,14 +1,17 @@
-//! `countersign tenant | key | job | delete | hold | retention`: what an operator does on the database's own machine, beside
+//! `countersign tenant | policy | key | job | delete | hold | retention | audit`: what an operator does on the database's own machine, beside
 //! running gateways.
 //!
 //! Owns the words of these commands and what they print. Must never know: how anything is done; that is the gateway's library.
 //! Invariant: what destroys asks first, and without a terminal it is refused unless `--yes` says that it is meant.
 
+mod audit;
 mod confirm;
 mod deletion;
+mod events;
 mod holds;
 mod jobs;
 mod keys;
+mod policies;
 mod tenants;
 
 use crate::outcome::Outcome;
@@ -23,9 +26,15 @@ use std::{
 /// What an operator does.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Operator {
-    /// Make or list tenants.
+    /// Make, list, suspend, resume or end tenants.
     #[command(subcommand)]
     Tenant(tenants::Tenant),
+    /// Show or change what a tenant's verifications require.
+    #[command(subcommand)]
+    Policy(policies::Policies),
+    /// Ask, export or check a tenant's audit.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Make, revoke or list API keys; rotate a tenant's KEK.
     #[command(subcommand)]
     Key(keys::Key),
@@ -37,6 +46,9 @@ pub(crate) enum Operator {
     /// Keep users' data from being erased for a legal matter.
     #[command(subcommand)]
     Hold(holds::Hold),
+    /// See which notifications were delivered; have dead ones sent again.
+    #[command(subcommand)]
+    Event(events::Event),
     /// Destroy references that outlived the window of the tenant's policy. Gateways do so by themselves, every ten minutes.
     #[command(subcommand)]
     Retention(deletion::Retention),
@@ -49,10 +61,13 @@ impl Operator {
         runtime.block_on(async {
             match self {
                 Self::Tenant(tenant) => tenant.run().await,
+                Self::Policy(policies) => policies.run().await,
+                Self::Audit(audit) => audit.run().await,
                 Self::Key(key) => key.run().await,
                 Self::Job(job) => job.run().await,
                 Self::Delete(delete) => delete.run().await,
                 Self::Hold(hold) => hold.run().await,
+                Self::Event(event) => event.run().await,
                 Self::Retention(retention) => retention.run().await,
             }
         })

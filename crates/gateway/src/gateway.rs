@@ -7,14 +7,16 @@ use crate::{
     authenticate::Credentials,
     call::Call,
     config,
+    events::Events,
     fault::{internal, store_fault},
     inference::Inference,
     ledger::Ledger,
     measure,
+    origin::Origins,
 };
 use biometrics::TenantId;
 use service::Clock;
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 use store::{Store, StoreError, Tenant};
 use tokio_util::task::TaskTracker;
 use wire::Reason;
@@ -33,6 +35,10 @@ pub(crate) struct Gateway {
     pub(crate) admission: Admission,
     /// Signs deletion proofs.
     pub(crate) ledger: Ledger,
+    /// Where calls come from.
+    pub(crate) origins: Origins,
+    /// Where operators are told of what happened, if they are.
+    pub(crate) events: Option<Arc<Events>>,
     /// How long-running work is done.
     pub(crate) jobs: config::Jobs,
     /// Work that goes on when its caller hangs up; the drain waits for it.

@@ -6,6 +6,7 @@
 
 mod erase_many;
 mod rotate;
+mod terminate;
 
 use crate::{config, fault::store_fault, gateway::Gateway, random};
 use biometrics::JobId;
@@ -21,7 +22,7 @@ use wire::Reason;
 
 /// Between two looks for work, and before a step is tried again.
 const IDLE: Duration = Duration::from_millis(500);
-/// Between two looks for references that outlived their window.
+/// Between two looks for what outlived its window.
 const EXPIRY_EVERY: Duration = Duration::from_secs(600);
 /// Jobs that go on side by side; later ones wait their turn.
 const SIDE_BY_SIDE: u32 = 16;
@@ -100,8 +101,12 @@ pub(crate) async fn work(gateway: &Gateway, leader: &Leader) {
     }
 }
 
-/// Asks for expiries where some are due and we lead.
+/// Drops audit past its window and asks for expiries where some are due, where we lead.
 async fn expire(gateway: &Gateway, leader: &Leader) -> Result<(), StoreError> {
+    let dropped = gateway.store.drop_old_audit().await?;
+    if dropped.entries > 0 {
+        tracing::info!(entries = dropped.entries, "audit past its window is gone");
+    }
     if gateway.store.tenants_to_expire().await?.is_empty() || !leader.leads(gateway).await? {
         return Ok(());
     }
@@ -138,6 +143,7 @@ async fn step(gateway: &Gateway, job: &Job, unopened: &mut Unopened) -> Result<W
     match job.kind {
         JobKind::RotateKek => rotate::step(gateway, job, unopened).await,
         JobKind::DeleteReferences | JobKind::ExpireReferences => erase_many::step(gateway, job).await,
+        JobKind::TerminateTenant => terminate::step(gateway, job).await,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The ledger: signs what the gateway sees happen in the database: deletion proofs and key-destruction certificates.
+//! The ledger: signs what the gateway sees happen in the database: deletion proofs, key-destruction and termination certificates.
 //!
 //! Must never know: receipts; they have another issuer and another key, in the worker. Invariant: a proof is signed only
 //! with a [`Checkpoint`] in hand.
@@ -7,11 +7,12 @@ use crate::fault::{custody_fault, internal};
 use biometrics::Policy;
 use custody::Signer;
 use receipt::{
-    CoversClaim, DeletionClaims, DestructionClaims, EncodeError, Exception, KekClaim, LiveStore, RefClaim, Typ,
+    CoversClaim, DeletionClaims, DestructionClaims, EncodeError, Exception, KekClaim, LiveStore, ProofsClaim, RefClaim,
+    TerminationClaims, Typ,
 };
 use serde::Serialize;
 use std::sync::Arc;
-use store::{Checkpoint, Erased, KekDestruction};
+use store::{Checkpoint, Erased, KekDestruction, TERMINATED_AUDIT_DAYS, Termination};
 use tokio::task::spawn_blocking;
 use wire::Reason;
 
@@ -47,7 +48,7 @@ impl Ledger {
             iss: self.issuer.clone(),
             aud: erased.tenant.to_string(),
             iat: now_ms.max(checkpoint.at_ms()).max(erased.deleted_at_ms).div_euclid(1000),
-            jti: format!("dl_{}", erased.deletion_id.simple()),
+            jti: proof_id(erased),
             sub: None,
             reference: RefClaim {
                 id: erased.reference_id,
@@ -78,12 +79,37 @@ impl Ledger {
         self.encode(Typ::KeyDestruction, claims).await
     }
 
+    /// Signs the certificate of a tenant that ended, whose KEK versions `keks` are gone.
+    ///
+    /// # Errors
+    /// `INTERNAL` where the claims do not encode, `UNAVAILABLE_KMS`.
+    pub(crate) async fn termination(&self, end: &Termination, keks: Vec<u32>) -> Result<String, Reason> {
+        let ended_at = end.ended_at_ms.div_euclid(1000);
+        let claims = TerminationClaims {
+            iss: self.issuer.clone(),
+            aud: end.tenant.to_string(),
+            iat: ended_at,
+            jti: format!("tc_{}", end.id.simple()),
+            proofs: ProofsClaim { count: end.proofs, sha256: receipt::base64url(&end.proofs_sha256) },
+            keks,
+            ended_at,
+            audit_until: ended_at + i64::from(TERMINATED_AUDIT_DAYS) * 24 * 3600,
+            asserted: vec!["keks".to_owned()],
+        };
+        self.encode(Typ::Termination, claims).await
+    }
+
     async fn encode(&self, typ: Typ, claims: impl Serialize + Send + 'static) -> Result<String, Reason> {
         let signer = Arc::clone(&self.signer);
         // A token or key service may keep us waiting.
         let signed = spawn_blocking(move || sign(&signer, typ, &claims)).await;
         signed.unwrap_or_else(|error| Err(internal(&error)))
     }
+}
+
+/// The id of a deletion's proof.
+pub(crate) fn proof_id(erased: &Erased) -> String {
+    format!("dl_{}", erased.deletion_id.simple())
 }
 
 fn sign(signer: &Signer, typ: Typ, claims: &impl Serialize) -> Result<String, Reason> {

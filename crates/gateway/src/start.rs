@@ -8,11 +8,13 @@ use crate::{
     admit::Admission,
     authenticate::{Credentials, MacKey, Peppers},
     documents,
+    events::Events,
     gateway::Gateway,
     grpc,
     inference::Inference,
     janitor, json, layers,
     ledger::Ledger,
+    origin::Origins,
 };
 use axum::{Router, middleware};
 use custody::{KeyUse, Kms, KmsConfig, Signer};
@@ -25,7 +27,7 @@ use service::{
     tls::{ServerTls, server_config},
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-use store::{Store, StoreConfig};
+use store::Store;
 use tokio::{
     net::TcpListener,
     task::{JoinHandle, spawn_blocking},
@@ -84,12 +86,14 @@ async fn open(config: &Config, clock: Clock) -> Result<Gateway, GatewayError> {
     let ledger = Ledger::new(ledger_key(&config.kms, clock.clone()).await?, &config.public_url);
     let inference = Inference::new(&config.inference, clock.clone())?;
     Ok(Gateway {
-        store: Store::open(StoreConfig::at(&config.store.path)).await?,
+        store: Store::open(config.store_config()).await?,
         clock,
         inference,
         credentials,
         admission: Admission::new(&config.limits),
         ledger,
+        origins: Origins::open(&config.network)?,
+        events: config.events.as_ref().map(Events::open).transpose()?.map(Arc::new),
         jobs: config.jobs,
         tasks: TaskTracker::new(),
     })

@@ -12,4 +12,6 @@ mod limits;
 mod peer;
 mod replay;
 mod tenancy;
+mod tenant_life;
+mod told;
 mod workers;

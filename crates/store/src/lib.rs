@@ -1,4 +1,4 @@
-//! All SQL of Countersign behind one door: tenants, API keys, challenges, attempts, outcomes, references, audit.
+//! All SQL of Countersign behind one door: tenants, API keys, challenges, attempts, outcomes, references, audit, events.
 //!
 //! Owns every statement, the schema and its migrations, and the rules that only a transaction can keep: single use,
 //! leases, strikes, the append-only audit chain. Must never know: the wire, keys in the clear, frames, features,
@@ -17,6 +17,7 @@ mod conn;
 mod door;
 mod erasure;
 mod error;
+mod events;
 mod failpoint;
 mod frames;
 mod holds;
@@ -24,13 +25,16 @@ mod jobs;
 mod keys;
 mod leader;
 mod leases;
+mod lifecycle;
 mod migrate;
 mod opening;
 mod outcomes;
+mod policies;
 mod postgres;
 mod receipts;
 mod references;
 mod rotation;
+mod sink;
 mod sqlite;
 mod strikes;
 mod sweep;
@@ -41,13 +45,14 @@ mod tx;
 mod tests;
 
 pub use attempts::{AttemptRow, AttemptState};
-pub use audit::{AuditBody, AuditEntry, Chain};
+pub use audit::{About, AuditBody, AuditEntry, AuditQuery, AuditWindow, Chain, TERMINATED_AUDIT_DAYS, Walk};
 pub use bulk::{EraseBatch, ProveBatch};
 pub use challenges::{ChallengeRow, CreateResult, Idempotency, NewChallenge};
 pub use checkpoint::Checkpoint;
 pub use door::{Limits, Place, Store, StoreConfig};
 pub use erasure::{EraseResult, Erased};
 pub use error::StoreError;
+pub use events::{Event, EventState};
 pub use failpoint::failpoint;
 pub use frames::FrameHash;
 pub use holds::{Hold, NewHold, ReleaseHold};
@@ -55,12 +60,15 @@ pub use jobs::{Job, JobKind, JobState, NewJob, QueueResult, Step};
 pub use keys::{ApiKeyRow, NewApiKey};
 pub use leader::Candidate;
 pub use leases::ReleaseResult;
+pub use lifecycle::{Emptied, MoveTenant, Terminate, Termination};
 pub use opening::{OpenAttempt, OpenRefused, OpenResult, Opened};
 pub use outcomes::{LiveReceipt, RecordOutcome, RecordResult, Recorded};
+pub use policies::{PolicyVersion, PutPolicy};
 pub use postgres::{PostgresConfig, Role};
 pub use receipts::RevokeResult;
 pub use references::SealedRow;
 pub use rotation::{BatchResult, FenceResult, KekDestruction, Rewrapped, WrappedDek};
+pub use sink::{SinkConfig, SinkPlace};
 pub use sqlite::SqliteConfig;
 pub use sweep::Dropped;
-pub use tenants::{NewTenant, Tenant, TenantSecretsRow};
+pub use tenants::{NewTenant, Tenant, TenantSecretsRow, TenantState};

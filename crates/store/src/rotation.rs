@@ -9,12 +9,15 @@ use crate::{
     conn::{Conn, Row, now_ms, query},
     door::make_id,
     failpoint,
-    jobs::{self, Job, Progress, Step},
+    jobs::{self, Job, JobKind, Progress, Step},
     tx::Tx,
 };
 use biometrics::{JobId, ReferenceId, TenantId, UserId};
 use std::fmt;
 use uuid::Uuid;
+
+/// No version: nothing takes the place of the keys of a tenant that ended.
+const NONE: u32 = 0;
 
 /// A wrapped DEK with what it is bound to.
 #[derive(Clone, PartialEq, Eq)]
@@ -96,10 +99,10 @@ pub struct KekDestruction {
     pub tenant: TenantId,
     /// Which.
     pub kek_version: u32,
-    /// The rotation that ended it.
+    /// The job that ended it.
     pub job: JobId,
-    /// The version that took its place.
-    pub successor: u32,
+    /// The version that took its place; `None` where the tenant ended.
+    pub successor: Option<u32>,
     /// The kind of key service that held it.
     pub provider: String,
     /// When, by the key service's word.
@@ -113,7 +116,7 @@ impl KekDestruction {
             tenant: TenantId::new(row.try_get::<Uuid>("tenant")?),
             kek_version: read_u32(row.try_get("kek_version")?)?,
             job: JobId::new(row.try_get::<Uuid>("job")?),
-            successor: read_u32(row.try_get("successor")?)?,
+            successor: Some(read_u32(row.try_get("successor")?)?).filter(|version| *version != NONE),
             provider: row.try_get("provider")?,
             destroyed_at_ms: row.try_get("destroyed_at_ms")?,
         })
@@ -276,12 +279,15 @@ impl Store {
         kek_version: u32,
         (provider, destroyed_at_ms): (&str, i64),
     ) -> Result<KekDestruction, StoreError> {
+        if job.kek_to.is_none() && job.kind == JobKind::RotateKek {
+            return Err(StoreError::Misuse("a rotation that made no version"));
+        }
         Ok(KekDestruction {
             id: make_id()?,
             tenant: job.tenant,
             kek_version,
             job: job.id,
-            successor: job.kek_to.ok_or(StoreError::Misuse("a rotation that made no version"))?,
+            successor: job.kek_to,
             provider: provider.to_owned(),
             destroyed_at_ms,
         })
@@ -378,7 +384,7 @@ async fn destroyed(mut tx: Tx, gone: &KekDestruction) -> Result<(), StoreError> 
         .bind(gone.kek_version)
         .bind(gone.id)
         .bind(gone.job.uuid())
-        .bind(gone.successor)
+        .bind(gone.successor.unwrap_or(NONE))
         .bind(&gone.provider)
         .bind(gone.destroyed_at_ms)
         .execute(&mut tx)

@@ -24,7 +24,12 @@ macro_rules! words {
     };
 }
 
-words!(JobKind { RotateKek = "ROTATE_KEK", DeleteReferences = "DELETE_REFERENCES", ExpireReferences = "EXPIRE_REFERENCES" });
+words!(JobKind {
+    RotateKek = "ROTATE_KEK",
+    DeleteReferences = "DELETE_REFERENCES",
+    ExpireReferences = "EXPIRE_REFERENCES",
+    TerminateTenant = "TERMINATE_TENANT"
+});
 words!(JobState { Queued = "QUEUED", Running = "RUNNING", Done = "DONE", Failed = "FAILED", Cancelled = "CANCELLED" });
 words!(Step {
     MakeKey = "MAKE_KEY",
@@ -40,7 +45,7 @@ impl JobKind {
     pub(super) const fn first_step(self) -> Step {
         match self {
             Self::RotateKek => Step::MakeKey,
-            Self::DeleteReferences | Self::ExpireReferences => Step::Erase,
+            Self::DeleteReferences | Self::ExpireReferences | Self::TerminateTenant => Step::Erase,
         }
     }
 }

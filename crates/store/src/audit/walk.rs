@@ -1,0 +1,89 @@
+//! A walk along a tenant's chain, in the database or along an export. Must never know: where entries come from. Invariant: what
+//! does not follow from the entry before is named by its position.
+
+use super::AuditEntry;
+use crate::{Store, StoreError};
+use biometrics::TenantId;
+
+/// Entries of one look.
+const PAGE: u32 = 1000;
+
+/// What a walk along a tenant's chain found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Chain {
+    /// Every entry follows from the one before. A cut tail is seen only against a `head` kept elsewhere.
+    Intact {
+        /// How many entries.
+        entries: i64,
+        /// Hash of the last one, zeros for none.
+        head: [u8; 32],
+    },
+    /// The first place where it does not.
+    Broken {
+        /// The position that should have followed.
+        seq: i64,
+    },
+}
+
+/// A walk in progress.
+#[derive(Debug, Clone)]
+pub struct Walk {
+    tenant: TenantId,
+    seq: i64,
+    head: [u8; 32],
+    entries: i64,
+}
+
+impl Walk {
+    /// A walk that goes on after entry `seq` with hash `head`; 0 and zeros: from the beginning.
+    #[must_use]
+    pub const fn after(tenant: TenantId, (seq, head): (i64, [u8; 32])) -> Self {
+        Self { tenant, seq, head, entries: 0 }
+    }
+
+    /// A walk that begins at this entry, on its word for what came before.
+    #[must_use]
+    pub const fn from(tenant: TenantId, first: &AuditEntry) -> Self {
+        Self::after(tenant, (first.seq - 1, first.prev))
+    }
+
+    /// Takes the next entry. False: it does not follow.
+    pub fn step(&mut self, entry: &AuditEntry) -> bool {
+        let follows = entry.seq == self.seq + 1 && entry.prev == self.head && entry.hash == entry.digest(self.tenant);
+        if follows {
+            (self.seq, self.head, self.entries) = (entry.seq, entry.hash, self.entries + 1);
+        }
+        follows
+    }
+
+    /// The position that should follow.
+    #[must_use]
+    pub const fn next(&self) -> i64 {
+        self.seq + 1
+    }
+
+    /// What was found so far.
+    #[must_use]
+    pub const fn intact(&self) -> Chain {
+        Chain::Intact { entries: self.entries, head: self.head }
+    }
+}
+
+impl Store {
+    /// Walks the tenant's chain from where its window begins.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`; a broken chain is a value.
+    pub async fn verify_audit(&self, tenant: TenantId) -> Result<Chain, StoreError> {
+        let mut walk = Walk::after(tenant, super::window::floor(&mut self.read(tenant).await?, tenant).await?);
+        loop {
+            let page = self.audit_entries(tenant, walk.seq, PAGE).await?;
+            if !page.iter().all(|entry| walk.step(entry)) {
+                return Ok(Chain::Broken { seq: walk.next() });
+            }
+            if page.len() < PAGE as usize {
+                return Ok(walk.intact());
+            }
+        }
+    }
+}
