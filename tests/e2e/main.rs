@@ -1,6 +1,7 @@
 //! End-to-end tests: one file per behaviour.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests print what they measured")]
 
+mod audit_faults;
 mod bad_calls;
 mod bad_frames;
 mod bad_starts;
@@ -23,6 +24,7 @@ mod production;
 mod races;
 mod replay;
 mod rotation;
+mod tenants;
 mod third_party;
 mod tokens;
 mod transform;

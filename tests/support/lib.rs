@@ -20,3 +20,4 @@ pub mod skips;
 pub mod softhsm;
 pub mod starts;
 pub mod surgery;
+pub mod torture;

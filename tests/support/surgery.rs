@@ -29,6 +29,21 @@ print(database.execute('SELECT count(*) FROM audit').fetchone()[0], flush=True)
 sys.stdin.readline()
 ";
 
+const WRITE: &str = "
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
+database.execute('BEGIN IMMEDIATE')
+print(0, flush=True)
+sys.stdin.readline()
+";
+
+const DEFINE: &str = "
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
+for statement in sys.argv[2:]:
+    database.execute(statement).fetchall()
+";
+
 /// Whether this machine has a Python with sqlite3.
 ///
 /// # Errors
@@ -43,6 +58,14 @@ pub fn possible() -> Result<()> {
 /// Where a statement fails or changes nothing.
 pub fn operate(database: &Path, statements: &[&str]) -> Result<()> {
     output(Command::new("python3").args(["-c", OPERATE]).arg(database).args(statements)).map(drop)
+}
+
+/// Runs statements that change the schema or the file, not rows.
+///
+/// # Errors
+/// Where a statement fails.
+pub fn define(database: &Path, statements: &[&str]) -> Result<()> {
+    output(Command::new("python3").args(["-c", DEFINE]).arg(database).args(statements)).map(drop)
 }
 
 /// Exchanges columns between the references of two users, whatever their tenants.
@@ -95,7 +118,7 @@ fn kept(database: &Path, statements: &[&str]) -> Result<()> {
     output(Command::new("python3").args(["-c", KEEP]).arg(database).args(statements)).map(drop)
 }
 
-/// A process in the middle of a read transaction, for as long as this value lives.
+/// A process in the middle of a transaction, for as long as this value lives.
 #[derive(Debug)]
 pub struct Reader(Child);
 
@@ -105,8 +128,20 @@ impl Reader {
     /// # Errors
     /// Where the process does not come so far.
     pub fn begin(database: &Path) -> Result<Self> {
+        Self::within(READ, database)
+    }
+
+    /// Takes the write lock and keeps it.
+    ///
+    /// # Errors
+    /// Where the process does not come so far.
+    pub fn locking(database: &Path) -> Result<Self> {
+        Self::within(WRITE, database)
+    }
+
+    fn within(script: &str, database: &Path) -> Result<Self> {
         let mut command = Command::new("python3");
-        command.args(["-c", READ]).arg(database).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(["-c", script]).arg(database).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("no output")?).read_line(&mut line)?;
