@@ -212,7 +212,8 @@ impl Bench {
         match answered {
             Ok(()) => ensure!(row, "{call:?} under {fault:?} was answered without its row"),
             Err(code) => {
-                let known = matches!(code, Code::Unavailable | Code::DeadlineExceeded);
+                // Cancelled is the client's own word where its timer was the first to end.
+                let known = matches!(code, Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled);
                 ensure!(known, "{call:?} under {fault:?} ended as {code:?}");
             }
         }

@@ -74,11 +74,14 @@ impl Operator {
     }
 }
 
+/// Names the settings where no `--config` does.
+const CONFIG: &str = "COUNTERSIGN_GATEWAY_CONFIG";
+
 /// The deployment that is meant.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Deployment {
     /// Settings of the gateway.
-    #[arg(long, env = "COUNTERSIGN_GATEWAY_CONFIG", value_name = "FILE")]
+    #[arg(long, env = CONFIG, value_name = "FILE")]
     config: PathBuf,
 }
 

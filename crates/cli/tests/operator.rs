@@ -26,6 +26,7 @@ fn stdout(output: &Output) -> String {
 
 /// The documented sample with its paths moved into a directory and a worker that is not there.
 fn settings(dir: &Path) -> PathBuf {
+    fs::set_permissions(dir, Permissions::from_mode(0o700)).unwrap();
     for secret in ["pepper", "capture.key"] {
         SecretFile::create(dir.join(secret)).unwrap();
     }

@@ -41,8 +41,9 @@ pub(crate) enum Audit {
     },
     /// Walk the chain, of the database or of an export; refused where an entry does not follow from the one before.
     Verify {
-        #[command(flatten)]
-        at: Option<Deployment>,
+        /// Settings of the gateway, to look into the database.
+        #[arg(long, env = super::CONFIG, value_name = "FILE")]
+        config: Option<PathBuf>,
         /// Whose audit, in the database.
         #[arg(required_unless_present = "file")]
         tenant: Option<TenantId>,
@@ -113,8 +114,9 @@ impl Audit {
                 Ok(Outcome::Done)
             }
             Self::Verify { file: Some(file), .. } => told(&walk(&file)?),
-            Self::Verify { at, tenant, .. } => {
-                let desk = at.context("--config is needed to look into the database")?.desk().await?;
+            Self::Verify { config, tenant, .. } => {
+                let config = config.context("--config is needed to look into the database")?;
+                let desk = Deployment { config }.desk().await?;
                 let chain = desk.verify_audit(tenant.context("a tenant")?).await?;
                 desk.close().await;
                 told(&chain)
