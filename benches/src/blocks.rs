@@ -58,11 +58,22 @@ pub(crate) fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
+/// Tells how long ago it was made.
 #[expect(clippy::disallowed_methods, reason = "a bench measures the real clock")]
-fn time(work: &mut impl FnMut() -> Result<()>) -> Result<f64> {
+pub(crate) fn stopwatch() -> impl Fn() -> Duration + Clone + Send + 'static {
     let start = Instant::now();
+    move || start.elapsed()
+}
+
+/// The median.
+pub(crate) fn median(values: &mut [f64]) -> f64 {
+    percentile(values, 0.5)
+}
+
+fn time(work: &mut impl FnMut() -> Result<()>) -> Result<f64> {
+    let watch = stopwatch();
     work()?;
-    Ok(start.elapsed().as_secs_f64())
+    Ok(watch().as_secs_f64())
 }
 
 fn percentile(values: &mut [f64], share: f64) -> f64 {

@@ -6,19 +6,23 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 
 mod blocks;
+mod books;
 mod capture;
 mod capture_peers;
 mod captures;
+mod commits;
 mod cpu;
 mod frame;
 mod memory;
 mod peers;
+mod references;
+mod rewraps;
 
 use anyhow::Result;
 use clap::Parser;
 use std::path::PathBuf;
 
-/// Benches of the engine and of what a Python team would run instead.
+/// Benches of the engine, of what a Python team would run instead, and of the store.
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -38,6 +42,12 @@ enum Bench {
     Peers(Peers),
     /// All five gates over captures of 8 frames against plain Python + onnxruntime with every model on every frame.
     CapturePeers(Peers),
+    /// Durable rows a second of many callers over `fsync`s a second.
+    Commits(books::Place),
+    /// A verification's transactions beside many references over beside few.
+    References(references::Many),
+    /// References rewrapped a second by a KEK rotation.
+    Rewraps(rewraps::Vault),
 }
 
 /// What the benches against Python need.
@@ -92,5 +102,8 @@ fn main() -> Result<()> {
             let (common, places) = asked.split();
             capture_peers::run(&common, &places)
         }
+        Bench::Commits(place) => tokio::runtime::Runtime::new()?.block_on(commits::run(&place)),
+        Bench::References(many) => tokio::runtime::Runtime::new()?.block_on(references::run(&many)),
+        Bench::Rewraps(vault) => tokio::runtime::Runtime::new()?.block_on(rewraps::run(&vault)),
     }
 }

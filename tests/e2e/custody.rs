@@ -5,16 +5,20 @@ use anyhow::{Context, Result, ensure};
 use receipt::{ExpectedDeletion, ExpectedDestruction, verify_deletion_proof, verify_key_destruction};
 use std::collections::BTreeSet;
 use support::{
-    captures, cluster,
+    captures,
+    cluster::{self, Options},
     expect::{Decision, refused},
     hoard::Hoard,
     scene::Scene,
+    skips,
 };
 use tonic::Code;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bulk_deletion_leaves_one_proof_for_each_user_and_passes_over_who_is_held() -> Result<()> {
-    let Some(mut scene) = Scene::open("custody/bulk deletion").await? else { return Ok(()) };
+    let Some(options) = skips::options("custody/bulk deletion", "base") else { return Ok(()) };
+    // The hoard seals with the worker's key files.
+    let mut scene = Scene::with(Options { on_tokens: false, ..options }).await?;
     let tenant = scene.tenant.id.clone();
     let held = scene.bank.enroll_user("alice", captures::portraits(&["obama.jpg"])?).await?;
     let held: [u8; 32] = held.reference.context("no reference")?.commitment.try_into().ok().context("not 32 bytes")?;

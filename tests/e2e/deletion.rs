@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use receipt::{ExpectedDeletion, verify_deletion_proof};
-use store::{Store, StoreConfig};
+use store::Store;
 use support::{
     captures, cluster,
     expect::{Decision, refused},
@@ -76,7 +76,7 @@ async fn a_deletion_is_proved_offline_and_nothing_is_left_to_verify_with() -> Re
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sealed_bytes_are_in_the_files_before_a_deletion_and_in_none_after_it() -> Result<()> {
     let Some((mut scene, _)) = enrolled("deletion_bytes").await? else { return Ok(()) };
-    let store = Store::open(StoreConfig::at(scene.database())).await?;
+    let store = Store::open(scene.database().config()).await?;
     let row = store.reference(scene.tenant.id.parse()?, &"alice".parse()?).await?.context("no row")?;
     store.close().await;
     let needles = [Needles::of(&row.ciphertext, 12)?, Needles::of(&row.wrapped_dek, 4)?];
@@ -97,7 +97,7 @@ async fn while_somebody_reads_the_database_a_deletion_is_pending_and_unproved() 
         return Ok(());
     }
     let Some((mut scene, commitment)) = enrolled("deletion_reader").await? else { return Ok(()) };
-    let reader = surgery::Reader::begin(&scene.database())?;
+    let reader = surgery::Reader::begin(scene.database().file().context("a file")?)?;
     for _ in 0..2 {
         let pending = scene.bank.delete("alice").await;
         assert_eq!(refused(pending)?, (Code::Unavailable, "UNAVAILABLE_DATABASE".into()));

@@ -157,7 +157,7 @@ async fn rows_moved_between_users_do_not_open_and_that_is_an_alarm() -> Result<(
     ];
     for (round, columns) in moved.into_iter().enumerate() {
         scene.cluster.gateway.kill()?;
-        surgery::exchange(&scene.database(), columns, ("alice", "mallory"))?;
+        surgery::exchange(scene.database(), columns, ("alice", "mallory"))?;
         scene.cluster.restart_gateway(&[])?;
         scene.bank = Caller::connect(&scene.cluster, &scene.tenant.api_key).await?;
         for (user, frames) in [("alice", &mallory), ("alice", &owner), ("mallory", &mallory)] {
@@ -166,7 +166,7 @@ async fn rows_moved_between_users_do_not_open_and_that_is_an_alarm() -> Result<(
         }
         assert_eq!(scene.cluster.gateway.metric("countersign_data_loss_total")?, 3.0, "an alarm for each");
         assert_eq!(scene.audit("envelope.not_authentic").await?.len(), 3 * (round + 1), "and an entry");
-        surgery::exchange(&scene.database(), columns, ("alice", "mallory"))?;
+        surgery::exchange(scene.database(), columns, ("alice", "mallory"))?;
     }
     let (_, answer) = scene.bank.verify_user("alice", owner).await?;
     assert_eq!(Decision::of_verify(&answer)?, Decision::Accept, "put back, the row opens: nothing else was wrong");
@@ -186,26 +186,29 @@ async fn a_row_altered_or_given_to_another_user_or_tenant_does_not_open() -> Res
     let (other, neighbour) = scene.neighbour()?;
     let mallory = captures::portraits(&["biden.jpg"])?;
     scene.bank.enroll_user("mallory", mallory.clone()).await?;
-    let theirs = format!("tenant = x'{}'", other.id.trim_start_matches("tn_"));
+    let (id, bytes) = (|digits: &str| scene.database().id(digits), |length| scene.database().bytes(length));
+    let theirs = format!("tenant = {}", id(other.id.trim_start_matches("tn_")));
+    let another = format!("id = {}", id("0123456789abcdef0123456789abcdef"));
+    let (commitment, dek) = (format!("commitment = {}", bytes(32)), format!("wrapped_dek = {}", bytes(60)));
     let cases = [
         ("user_id = 'alice'", "alice", &scene.bank),
         (&theirs, "mallory", &neighbour),
         ("epoch = epoch + 1", "mallory", &scene.bank),
-        ("id = randomblob(16)", "mallory", &scene.bank),
-        ("commitment = randomblob(32)", "mallory", &scene.bank),
-        ("wrapped_dek = randomblob(length(wrapped_dek))", "mallory", &scene.bank),
+        (&another, "mallory", &scene.bank),
+        (&commitment, "mallory", &scene.bank),
+        (&dek, "mallory", &scene.bank),
         ("ciphertext = substr(ciphertext, 1, length(ciphertext) - 1)", "mallory", &scene.bank),
     ];
-    surgery::keep(&scene.database())?;
+    surgery::keep(scene.database())?;
     for (change, user, bank) in cases {
-        surgery::operate(&scene.database(), &[&format!("UPDATE sealed_references SET {change}")])?;
+        surgery::operate(scene.database(), &[&format!("UPDATE sealed_references SET {change}")])?;
         let answer = bank.clone().verify_user(user, mallory.clone()).await;
         assert_eq!(refused(answer)?, (Code::DataLoss, "DATA_LOSS".into()), "{change}");
-        surgery::put_back(&scene.database())?;
+        surgery::put_back(scene.database())?;
         let (_, answer) = scene.bank.clone().verify_user("mallory", mallory.clone()).await?;
         assert_eq!(Decision::of_verify(&answer)?, Decision::Accept, "{change}: put back, the row opens");
     }
-    surgery::operate(&scene.database(), &["UPDATE sealed_references SET feature_space = 'elsewhere'"])?;
+    surgery::operate(scene.database(), &["UPDATE sealed_references SET feature_space = 'elsewhere'"])?;
     let answer = scene.bank.verify_user("mallory", mallory).await;
     assert_eq!(refused(answer)?, (Code::FailedPrecondition, "FEATURE_SPACE".into()), "that one says what to do");
     Ok(())

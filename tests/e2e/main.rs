@@ -19,6 +19,7 @@ mod isolation;
 mod json;
 mod leaks;
 mod memory;
+mod moving;
 mod offline;
 mod production;
 mod races;

@@ -70,7 +70,8 @@ impl Vault {
     }
 
     async fn open_with(options: Options, references: usize, settings: &str) -> Result<Self> {
-        let mut cluster = Cluster::start(Options { threads: 1, ..options })?;
+        // The hoard seals with the worker's key files.
+        let mut cluster = Cluster::start(Options { threads: 1, on_tokens: false, ..options })?;
         let tenant = cluster.make_tenant("vault", true)?;
         let faces = Faces::new(900, 90)?;
         let mut bank = Caller::connect(&cluster, &tenant.api_key).await?;
@@ -235,9 +236,8 @@ async fn a_row_under_a_destroyed_key_is_noticed_and_keeps_no_rotation_from_sayin
 
     // What an update without its compare-and-set would leave: a row as it was before the rotation.
     let victim = vault.hoard.any(0).context("nobody")?;
-    let database = vault.cluster.folder().join("data/countersign.sqlite");
     let back = format!("UPDATE sealed_references SET kek_version = 1 WHERE user_id = '{victim}'");
-    surgery::operate(&database, &[&back])?;
+    surgery::operate(&vault.cluster.database, &[&back])?;
     let found = vault.hoard.look(&job, &[CAMERA]).await?;
     assert_eq!((found.opened, found.lost.len()), (39, 1), "the control is triggered");
     ensure!(vault.check(&job).await.is_err(), "the check of the kill test is blind");

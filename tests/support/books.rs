@@ -17,7 +17,11 @@ use std::{
     fs,
     time::Duration,
 };
+<<<<<<< HEAD
 use store::{AttemptRow, AttemptState, AuditEntry, Chain, Store, StoreConfig};
+=======
+use store::{AttemptRow, AttemptState, Chain, Store};
+>>>>>>> main
 use tokio::time::sleep;
 
 /// How the attempts of some challenges stand.
@@ -55,7 +59,7 @@ impl Books {
             let pin = Pin { issuer: &issuer, root_thumbprint: root.trim() };
             Ok(TrustedKeys::from_document(&fs::read_to_string(keys.join(file))?, pin)?)
         };
-        let store = Store::open(StoreConfig::at(cluster.folder().join("data/countersign.sqlite"))).await?;
+        let store = Store::open(cluster.database.config()).await?;
         let (receipts, ledger) = (trusted("test-jwks.json", "test-receipts")?, trusted("ledger-jwks.json", "ledger")?);
         Ok(Self { store, tenant: tenant.id.parse()?, receipts, ledger })
     }

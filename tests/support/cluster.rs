@@ -1,9 +1,9 @@
 //! A real cluster on this machine: `countersign-worker` and `countersign-gateway` as processes of their own, generated keys and
-//! certificates, SQLite, mutual TLS between them. Everything it writes lies in one temporary folder.
+//! certificates, mutual TLS between them. Everything it writes lies in one temporary folder, or in a database of a server.
 //!
 //! Invariant: no process outlives its `Cluster`.
 
-use crate::{caller::Tenant, places, softhsm::Tokens};
+use crate::{caller::Tenant, database::Database, places, softhsm::Tokens};
 use anyhow::{Context, Result, bail, ensure};
 use biometrics::Policy;
 use std::{
@@ -31,13 +31,16 @@ pub struct Options {
     pub worker_env: Vec<(String, String)>,
     /// Keys live on SoftHSM tokens instead of files.
     pub on_tokens: bool,
+    /// The database is a Postgres server's instead of an SQLite file.
+    pub on_server: bool,
 }
 
 impl Options {
     /// One worker with two engines on the given pack.
     #[must_use]
     pub fn new(pack: PathBuf) -> Self {
-        Self { pack, threads: 2, workers: 1, gateway_env: Vec::new(), worker_env: Vec::new(), on_tokens: false }
+        let (gateway_env, worker_env) = (Vec::new(), Vec::new());
+        Self { pack, threads: 2, workers: 1, gateway_env, worker_env, on_tokens: false, on_server: false }
     }
 }
 
@@ -114,6 +117,8 @@ pub struct Cluster {
     pub workers: Vec<Process>,
     /// Where the keys live, unless in files.
     pub tokens: Option<Tokens>,
+    /// The database.
+    pub database: Database,
     folder: tempfile::TempDir,
 }
 
@@ -141,9 +146,11 @@ impl Cluster {
         let workers: Vec<Process> = (0..options.workers)
             .map(|number| start_worker(dir, (&options, tokens.as_ref()), number))
             .collect::<Result<_>>()?;
-        let addresses: Vec<SocketAddr> = workers.iter().map(|worker| worker.address).collect();
-        let gateway = start_gateway(dir, (&options, tokens.as_ref()), &addresses)?;
-        Ok(Self { options, gateway, workers, tokens, folder })
+        let file = || Ok(Database::File(dir.join("data/countersign.sqlite")));
+        let database = if options.on_server { Database::on_server() } else { file() }?;
+        lay_gateway(dir, (&database, tokens.as_ref()), &workers)?;
+        let gateway = spawn_gateway(dir, (&options, tokens.as_ref()))?;
+        Ok(Self { options, gateway, workers, tokens, database, folder })
     }
 
     /// Everything that the cluster wrote lies here: `keys/`, `tls/`, `data/`, logs.
@@ -168,8 +175,7 @@ impl Cluster {
     pub fn restart_gateway(&mut self, env: &[(&str, &str)]) -> Result<()> {
         self.gateway.kill()?;
         self.options.gateway_env = env.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-        let addresses: Vec<SocketAddr> = self.workers.iter().map(|worker| worker.address).collect();
-        self.gateway = start_gateway(self.folder.path(), (&self.options, self.tokens.as_ref()), &addresses)?;
+        self.gateway = spawn_gateway(self.folder.path(), (&self.options, self.tokens.as_ref()))?;
         Ok(())
     }
     /// Kills the gateway and starts it again with other environment variables, without waiting until it is ready: it may die
@@ -190,6 +196,17 @@ impl Cluster {
     pub fn configure_gateway(&self, settings: &str) -> Result<()> {
         let mut file = fs::OpenOptions::new().append(true).open(self.folder().join("gateway.toml"))?;
         Ok(file.write_all(settings.as_bytes())?)
+    }
+    /// Names a new database of the server in the gateway's configuration, in the place of the one before; it holds from its next
+    /// start.
+    ///
+    /// # Errors
+    /// Where there is no Postgres.
+    pub fn move_to_server(&mut self) -> Result<()> {
+        let (path, server) = (self.folder().join("gateway.toml"), Database::on_server()?);
+        fs::write(&path, fs::read_to_string(&path)?.replace(&self.database.settings(), &server.settings()))?;
+        self.database = server;
+        Ok(())
     }
     /// Starts a further gateway on the same database and keys, with ports of its own.
     ///
@@ -337,34 +354,31 @@ fn spawn_worker(dir: &Path, (options, tokens): (&Options, Option<&Tokens>), numb
     spawn(dir, ("countersign-worker", &format!("worker-{number}")), &env(&options.worker_env, tokens))
 }
 
-fn start_gateway(
-    dir: &Path,
-    (options, tokens): (&Options, Option<&Tokens>),
-    workers: &[SocketAddr],
-) -> Result<Process> {
-    let path = dir.join("gateway.toml");
-    if !path.exists() {
-        let workers: Vec<String> = workers.iter().map(|address| format!("\"{address}\"")).collect();
-        let config = format!(
-            "listen = \"{listen}\"\nadmin_listen = \"{admin}\"\npublic_url = \"{PUBLIC_URL}\"\n\
-             [tls]\ncert = \"{tls}/public.pem\"\nkey = \"{tls}/public.key\"\n\
-             [store]\npath = \"{data}/countersign.sqlite\"\n\
-             [kms]\n{kms}\
-             [keys]\npepper = \"{keys}/gateway/pepper\"\ncapture = \"{keys}/gateway/capture.key\"\n\
-             [documents]\njwks = \"{keys}/public/jwks.json\"\ntest_jwks = \"{keys}/public/test-jwks.json\"\nledger_jwks = \"{keys}/public/ledger-jwks.json\"\n\
-             [inference]\nworkers = [{workers}]\n\
-             [inference.tls]\nca = \"{tls}/ca.pem\"\ncert = \"{tls}/gateway.pem\"\nkey = \"{tls}/gateway.key\"\ndomain = \"worker.countersign.internal\"\n",
-            listen = free_port()?,
-            admin = free_port()?,
-            tls = text(&dir.join("tls")),
-            data = text(&dir.join("data")),
-            keys = text(&dir.join("keys")),
-            kms = kms(dir, "gateway", tokens),
-            workers = workers.join(", "),
-        );
-        fs::write(&path, config)?;
-    }
+fn spawn_gateway(dir: &Path, (options, tokens): (&Options, Option<&Tokens>)) -> Result<Process> {
     spawn(dir, ("countersign-gateway", "gateway"), &env(&options.gateway_env, tokens))
+}
+
+/// Writes the gateway's settings.
+fn lay_gateway(dir: &Path, (database, tokens): (&Database, Option<&Tokens>), workers: &[Process]) -> Result<()> {
+    let workers: Vec<String> = workers.iter().map(|worker| format!("\"{}\"", worker.address)).collect();
+    let config = format!(
+        "listen = \"{listen}\"\nadmin_listen = \"{admin}\"\npublic_url = \"{PUBLIC_URL}\"\n\
+         [tls]\ncert = \"{tls}/public.pem\"\nkey = \"{tls}/public.key\"\n\
+         {store}\
+         [kms]\n{kms}\
+         [keys]\npepper = \"{keys}/gateway/pepper\"\ncapture = \"{keys}/gateway/capture.key\"\n\
+         [documents]\njwks = \"{keys}/public/jwks.json\"\ntest_jwks = \"{keys}/public/test-jwks.json\"\nledger_jwks = \"{keys}/public/ledger-jwks.json\"\n\
+         [inference]\nworkers = [{workers}]\n\
+         [inference.tls]\nca = \"{tls}/ca.pem\"\ncert = \"{tls}/gateway.pem\"\nkey = \"{tls}/gateway.key\"\ndomain = \"worker.countersign.internal\"\n",
+        listen = free_port()?,
+        admin = free_port()?,
+        tls = text(&dir.join("tls")),
+        store = database.settings(),
+        keys = text(&dir.join("keys")),
+        kms = kms(dir, "gateway", tokens),
+        workers = workers.join(", "),
+    );
+    Ok(fs::write(dir.join("gateway.toml"), config)?)
 }
 
 /// Starts a process on `<name>.toml`, logs to `<name>.log`, and waits until its admin port says it is ready. What it keeps in

@@ -16,7 +16,7 @@ use service::Clock;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{
     AuditBody, CreateResult, EraseResult, Job, LiveReceipt, NewChallenge, OpenAttempt, OpenResult, RecordOutcome,
-    RecordResult, SealedRow, Store, StoreConfig,
+    RecordResult, SealedRow, Store,
 };
 use uuid::Uuid;
 
@@ -56,7 +56,7 @@ impl Hoard {
     /// # Errors
     /// Where one of them does not open.
     pub async fn open(cluster: &Cluster, tenant: &Tenant) -> Result<Self> {
-        let store = Store::open(StoreConfig::at(cluster.folder().join("data/countersign.sqlite"))).await?;
+        let store = Store::open(cluster.database.config()).await?;
         let keks = Kms::open(&KmsConfig::File { directory: cluster.folder().join("keys/worker") }, Clock::system())?;
         Ok(Self { store, tenant: tenant.id.parse()?, keks, kept: BTreeMap::new(), made: 0 })
     }

@@ -8,6 +8,7 @@ pub mod caller;
 pub mod captures;
 pub mod cluster;
 pub mod damage;
+pub mod database;
 pub mod expect;
 pub mod hoard;
 pub mod json;

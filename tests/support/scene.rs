@@ -6,17 +6,15 @@
 use crate::{
     caller::{Caller, Tenant},
     cluster::{Cluster, Options, PUBLIC_URL},
+    database::Database,
     skips,
 };
 use anyhow::{Context, Result, ensure};
 use receipt::{Pin, TrustedKeys};
 use serde_json::Value;
 use service::Clock;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
-use store::{Store, StoreConfig};
+use std::{fs, path::PathBuf};
+use store::Store;
 
 /// See the module.
 #[derive(Debug)]
@@ -91,10 +89,10 @@ impl Scene {
         self.cluster.folder().join("keys/public")
     }
 
-    /// The database file.
+    /// The database.
     #[must_use]
-    pub fn database(&self) -> PathBuf {
-        self.cluster.folder().join("data/countersign.sqlite")
+    pub const fn database(&self) -> &Database {
+        &self.cluster.database
     }
 
     /// A folder inside the cluster's own for what a test writes.
@@ -130,7 +128,7 @@ impl Scene {
     /// # Errors
     /// Where the database does not answer.
     pub async fn audit_of(&self, tenant: &Tenant, kind: &str) -> Result<Vec<Value>> {
-        audit(&self.database(), tenant, kind).await
+        audit(self.database(), tenant, kind).await
     }
 
     /// Reasons of the audited refusals of attempts, in order.
@@ -157,8 +155,8 @@ impl Scene {
     }
 }
 
-async fn audit(database: &Path, tenant: &Tenant, kind: &str) -> Result<Vec<Value>> {
-    let store = Store::open(StoreConfig::at(database)).await?;
+async fn audit(database: &Database, tenant: &Tenant, kind: &str) -> Result<Vec<Value>> {
+    let store = Store::open(database.config()).await?;
     let (id, mut after, mut bodies) = (tenant.id.parse()?, 0, Vec::new());
     loop {
         let page = store.audit_entries(id, after, 1000).await?;

@@ -1,9 +1,13 @@
-//! What somebody with the database file in hand could do to it, by Python's own sqlite3.
+//! What somebody with the database in hand could do to it: to a file by Python's own sqlite3, to a server by psql.
 //!
 //! Must never know: the product's door to the database. Invariant: a statement that changes nothing is an error, so that no
 //! test believes in a surgery that did not happen.
 
-use crate::{cluster::output, places};
+use crate::{
+    cluster::output,
+    database::{Database, psql},
+    places,
+};
 use anyhow::{Context, Result, ensure};
 use std::{
     io::{BufRead, BufReader, Write},
@@ -56,8 +60,15 @@ pub fn possible() -> Result<()> {
 ///
 /// # Errors
 /// Where a statement fails or changes nothing.
-pub fn operate(database: &Path, statements: &[&str]) -> Result<()> {
-    output(Command::new("python3").args(["-c", OPERATE]).arg(database).args(statements)).map(drop)
+pub fn operate(database: &Database, statements: &[&str]) -> Result<()> {
+    match database {
+        Database::File(path) => output(python(OPERATE).arg(path).args(statements)).map(drop),
+        Database::Server { socket, name } => {
+            let said = psql(socket, name, statements)?;
+            ensure!(said.lines().all(|line| !line.ends_with(" 0")), "changes nothing: {statements:?}");
+            Ok(())
+        }
+    }
 }
 
 /// Runs statements that change the schema or the file, not rows.
@@ -72,7 +83,8 @@ pub fn define(database: &Path, statements: &[&str]) -> Result<()> {
 ///
 /// # Errors
 /// As [`operate`].
-pub fn exchange(database: &Path, columns: &[&str], (first, second): (&str, &str)) -> Result<()> {
+pub fn exchange(database: &Database, columns: &[&str], (first, second): (&str, &str)) -> Result<()> {
+    ensure!(!columns.is_empty(), "no column to exchange");
     let take = |column: &&str| {
         format!(
             "{column} = (SELECT {column} FROM taken WHERE user_id <> sealed_references.user_id \
@@ -84,9 +96,13 @@ pub fn exchange(database: &Path, columns: &[&str], (first, second): (&str, &str)
         "UPDATE sealed_references SET {} WHERE user_id IN ('{first}', '{second}')",
         columns.iter().map(take).collect::<Vec<_>>().join(", ")
     );
-    ensure!(!columns.is_empty(), "no column to exchange");
-    let script = OPERATE.replace("for statement", &format!("database.execute('{taken}')\nfor statement"));
-    output(Command::new("python3").args(["-c", &script]).arg(database).arg(update)).map(drop)
+    match database {
+        Database::File(path) => {
+            let script = OPERATE.replace("for statement", &format!("database.execute('{taken}')\nfor statement"));
+            output(python(&script).arg(path).arg(update)).map(drop)
+        }
+        Database::Server { .. } => operate(database, &[taken, &update]),
+    }
 }
 
 const KEEP: &str = "
@@ -97,25 +113,36 @@ for statement in sys.argv[2:]:
     database.execute(statement)
 ";
 
-/// Keeps a copy of all sealed references in a file beside the database.
+/// Keeps a copy of all sealed references beside the database.
 ///
 /// # Errors
 /// Where it was done before.
-pub fn keep(database: &Path) -> Result<()> {
-    kept(database, &["CREATE TABLE aside.kept AS SELECT * FROM main.sealed_references"])
+pub fn keep(database: &Database) -> Result<()> {
+    let keep = "CREATE TABLE aside.kept AS SELECT * FROM sealed_references";
+    match database {
+        Database::File(path) => output(python(KEEP).arg(path).arg(keep)).map(drop),
+        Database::Server { socket, name } => psql(socket, name, &["CREATE SCHEMA aside", keep]).map(drop),
+    }
 }
 
 /// Puts the sealed references back as they were kept.
 ///
 /// # Errors
 /// Where none were kept.
-pub fn put_back(database: &Path) -> Result<()> {
-    let back = "INSERT INTO main.sealed_references SELECT * FROM aside.kept";
-    kept(database, &["BEGIN IMMEDIATE", "DELETE FROM main.sealed_references", back, "COMMIT"])
+pub fn put_back(database: &Database) -> Result<()> {
+    let back = ["DELETE FROM sealed_references", "INSERT INTO sealed_references SELECT * FROM aside.kept"];
+    match database {
+        Database::File(path) => {
+            output(python(KEEP).arg(path).arg("BEGIN IMMEDIATE").args(back).arg("COMMIT")).map(drop)
+        }
+        Database::Server { socket, name } => psql(socket, name, &back).map(drop),
+    }
 }
 
-fn kept(database: &Path, statements: &[&str]) -> Result<()> {
-    output(Command::new("python3").args(["-c", KEEP]).arg(database).args(statements)).map(drop)
+fn python(script: &str) -> Command {
+    let mut command = Command::new("python3");
+    command.args(["-c", script]);
+    command
 }
 
 /// A process in the middle of a transaction, for as long as this value lives.

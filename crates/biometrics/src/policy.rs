@@ -49,6 +49,10 @@ pub struct Policy {
     /// Mode of challenges that name none; one that [`Policy::allows`].
     #[serde(default = "defaults::mode")]
     pub default_mode: CaptureMode,
+    /// Modes that a challenge may ask for besides, each at most once. LIGHT alone is weaker against injected frames than the
+    /// two with motion (docs/GATES.md), so that it is taken only where a policy names it.
+    #[serde(default = "defaults::modes")]
+    pub modes: Vec<CaptureMode>,
     /// Whether PNG frames are taken beside JPEG; refused until a release decodes them.
     #[serde(default)]
     pub allow_png: bool,
@@ -84,6 +88,9 @@ mod defaults {
     }
     pub(super) const fn mode() -> CaptureMode {
         CaptureMode::LightAndMotion
+    }
+    pub(super) fn modes() -> Vec<CaptureMode> {
+        vec![CaptureMode::Motion, CaptureMode::LightAndMotion]
     }
     pub(super) const fn frame_memory_seconds() -> u32 {
         super::MAX_FRAME_MEMORY_SECONDS
@@ -123,6 +130,9 @@ pub enum PolicyError {
     /// `default_mode` performs nothing, but an answer to the challenge is required.
     #[error("default_mode cannot be PASSIVE where CHALLENGE_RESPONSE is required")]
     Mode,
+    /// A mode is listed twice, or performs nothing where an answer to the challenge is required.
+    #[error("modes must name each mode at most once, and not PASSIVE where CHALLENGE_RESPONSE is required")]
+    Modes,
     /// PNG is asked for, which this release does not decode.
     #[error("allow_png must be false: this release decodes JPEG alone")]
     Png,
@@ -149,6 +159,7 @@ impl PolicyError {
             Self::MinInterEye => "min_inter_eye_px",
             Self::ReceiptTtl => "receipt_ttl_seconds",
             Self::Mode => "default_mode",
+            Self::Modes => "modes",
             Self::Png => "allow_png",
             Self::FrameMemory => "frame_memory_seconds",
             Self::ReferenceDays => "reference_days",
@@ -169,6 +180,7 @@ impl Policy {
             min_inter_eye_px: defaults::min_inter_eye_px(),
             receipt_ttl_seconds: defaults::receipt_ttl_seconds(),
             default_mode: defaults::mode(),
+            modes: defaults::modes(),
             allow_png: false,
             frame_memory_seconds: defaults::frame_memory_seconds(),
             reference_days: 0,
@@ -187,6 +199,7 @@ impl Policy {
             required_gates: vec![Gate::CaptureIntegrity, Gate::Quality, Gate::Comparison],
             fmr: 1e-3,
             default_mode: CaptureMode::Passive,
+            modes: vec![CaptureMode::Motion, CaptureMode::Light, CaptureMode::LightAndMotion],
             frame_memory_seconds: 0,
             ..Self::production()
         }
@@ -203,9 +216,14 @@ impl Policy {
         }
     }
 
-    /// Whether a challenge may ask for this mode: one that performs nothing leaves gate 4 nothing to judge.
+    /// Whether a challenge may ask for this mode.
     #[must_use]
     pub fn allows(&self, mode: CaptureMode) -> bool {
+        (mode == self.default_mode || self.modes.contains(&mode)) && self.can_judge(mode)
+    }
+
+    /// A mode that performs nothing leaves gate 4 nothing to judge.
+    fn can_judge(&self, mode: CaptureMode) -> bool {
         mode != CaptureMode::Passive || !self.required_gates.contains(&Gate::ChallengeResponse)
     }
 
@@ -237,8 +255,12 @@ impl Policy {
         if !RECEIPT_TTL_SECONDS.contains(&self.receipt_ttl_seconds) {
             return Err(PolicyError::ReceiptTtl);
         }
-        if !self.allows(self.default_mode) {
+        if !self.can_judge(self.default_mode) {
             return Err(PolicyError::Mode);
+        }
+        let named_before = |at: usize| self.modes.iter().take(at).any(|mode| Some(mode) == self.modes.get(at));
+        if self.modes.iter().enumerate().any(|(at, mode)| named_before(at) || !self.can_judge(*mode)) {
+            return Err(PolicyError::Modes);
         }
         if self.allow_png {
             return Err(PolicyError::Png);
@@ -292,6 +314,8 @@ mod tests {
             (Policy { min_inter_eye_px: 29, ..base() }, "min_inter_eye_px"),
             (Policy { receipt_ttl_seconds: 601, ..base() }, "receipt_ttl_seconds"),
             (Policy { default_mode: CaptureMode::Passive, ..base() }, "default_mode"),
+            (Policy { modes: vec![CaptureMode::Motion, CaptureMode::Motion], ..base() }, "modes"),
+            (Policy { modes: vec![CaptureMode::Passive], ..base() }, "modes"),
             (Policy { allow_png: true, ..base() }, "allow_png"),
             (Policy { frame_memory_seconds: 86_401, ..base() }, "frame_memory_seconds"),
             (Policy { reference_days: 2_558, ..base() }, "reference_days"),
@@ -302,6 +326,19 @@ mod tests {
             let refused = policy.check(false).unwrap_err();
             assert_eq!(refused.field(), field);
             assert!(refused.to_string().starts_with(field), "{refused}");
+        }
+    }
+
+    #[test]
+    fn light_alone_is_asked_for_only_where_a_policy_names_it() {
+        let production = Policy::production();
+        assert!(production.allows(CaptureMode::Motion) && production.allows(CaptureMode::LightAndMotion));
+        assert!(!production.allows(CaptureMode::Light) && !production.allows(CaptureMode::Passive));
+        for named in [
+            Policy { modes: vec![CaptureMode::Light], ..Policy::production() },
+            Policy { default_mode: CaptureMode::Light, ..Policy::production() },
+        ] {
+            assert!(named.check(false).is_ok() && named.allows(CaptureMode::Light));
         }
     }
 
@@ -326,6 +363,7 @@ mod tests {
         let policy: Policy = serde_json::from_str(text).unwrap();
         assert_eq!((policy.max_attempts, policy.min_inter_eye_px, policy.receipt_ttl_seconds), (3, 60, 120));
         assert_eq!(policy.frame_memory_seconds, 86_400, "a policy stored by an older release");
+        assert!(policy.allows(CaptureMode::Motion) && !policy.allows(CaptureMode::Light));
         assert!(serde_json::from_str::<Policy>(&text.replace("\"fmr\"", "\"far\":1,\"fmr\"")).is_err());
     }
 }

@@ -8,7 +8,7 @@ mod keks;
 mod pem_key;
 mod secret_file;
 mod signing;
-mod wrapping;
+pub(crate) mod wrapping;
 
 pub use pem_key::PemKey;
 pub use secret_file::SecretFile;
@@ -77,6 +77,10 @@ impl Provider for FileProvider {
 
     fn unwrap(&self, kek: KekRef<'_>, wrapped: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, CustodyError> {
         wrapping::unwrap(&*self.keks()?.key(kek)?, wrapped, aad)
+    }
+
+    fn held(&self, kek: KekRef<'_>) -> Result<Option<Zeroizing<[u8; 32]>>, CustodyError> {
+        self.keks()?.key(kek).map(Some)
     }
 
     fn lease_uses(&self, kek: KekRef<'_>, uses: u64) -> Result<u64, CustodyError> {

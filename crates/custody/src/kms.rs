@@ -3,6 +3,10 @@
 //! Must never know: SQL, what is wrapped. Invariants: tenant and KEK version are part of the associated data whoever wraps, so
 //! that nothing opens under another tenant's or version's name; what is wrapped names its kind of provider in its first byte.
 
+mod batch;
+
+pub use batch::{Batch, Place};
+
 use crate::{
     CustodyError, KekRef, KekVersion, KeyUse, KmsConfig, Outage, SigningVersion, breaker::Breaker, file::FileProvider,
     pkcs11::Pkcs11Provider, provider::Provider, vault::VaultProvider, wear::Wear,
@@ -112,12 +116,22 @@ impl Kms {
     /// # Errors
     /// `NoSuchKey`, `Destroyed`, `WornOut`, `Malformed`, `Permissions`, `Randomness`, `Unavailable`, `Outage`.
     pub fn wrap(&self, kek: KekRef<'_>, plaintext: &[u8], aad: &[u8]) -> Result<Vec<u8>, CustodyError> {
+        self.wrap_by(kek, aad, |provider, aad| provider.wrap(kek, plaintext, aad))
+    }
+
+    /// Counts a use, then wraps by the means given.
+    fn wrap_by(
+        &self,
+        kek: KekRef<'_>,
+        aad: &[u8],
+        wrap: impl FnOnce(&dyn Provider, &[u8]) -> Result<Vec<u8>, CustodyError>,
+    ) -> Result<Vec<u8>, CustodyError> {
         check(kek.tenant)?;
         self.call(|provider, _| {
             if provider.counts_uses() {
                 self.0.wear.take(kek, |uses| provider.lease_uses(kek, uses))?;
             }
-            let mut wrapped = provider.wrap(kek, plaintext, &bind(kek, aad))?;
+            let mut wrapped = wrap(provider, &bind(kek, aad))?;
             wrapped.insert(0, provider.format());
             Ok(wrapped)
         })
@@ -128,13 +142,29 @@ impl Kms {
     /// # Errors
     /// `NotAuthentic`, `WrappedElsewhere`, else as [`Kms::wrap`].
     pub fn unwrap(&self, kek: KekRef<'_>, wrapped: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, CustodyError> {
+        self.unwrap_by(kek, (wrapped, aad), |provider, wrapped, aad| provider.unwrap(kek, wrapped, aad))
+    }
+
+    /// Looks at who wrapped, then opens by the means given.
+    fn unwrap_by(
+        &self,
+        kek: KekRef<'_>,
+        (wrapped, aad): (&[u8], &[u8]),
+        unwrap: impl FnOnce(&dyn Provider, &[u8], &[u8]) -> Result<Zeroizing<Vec<u8>>, CustodyError>,
+    ) -> Result<Zeroizing<Vec<u8>>, CustodyError> {
         check(kek.tenant)?;
         let (format, wrapped) = wrapped.split_first().ok_or(CustodyError::NotAuthentic)?;
         if *format != self.0.provider.format() {
             let known = (1..=LAST_FORMAT).contains(format);
             return Err(if known { CustodyError::WrappedElsewhere } else { CustodyError::NotAuthentic });
         }
-        self.call(|provider, _| provider.unwrap(kek, wrapped, &bind(kek, aad)))
+        self.call(|provider, _| unwrap(provider, wrapped, &bind(kek, aad)))
+    }
+
+    /// Begins a batch of keys of one tenant that are to be wrapped anew.
+    #[must_use]
+    pub fn batch<'k>(&'k self, tenant: &'k str) -> Batch<'k> {
+        Batch::new(self, tenant)
     }
 
     /// Destroys a KEK version for good and reads back that it is gone. Again is fine, and says when it was.

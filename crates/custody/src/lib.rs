@@ -22,7 +22,7 @@ mod wear;
 pub use config::{KmsConfig, Pkcs11Config, VaultAuth, VaultConfig};
 pub use error::{CustodyError, Outage};
 pub use file::{PemKey, SecretFile};
-pub use kms::{KekDestroyed, Kms};
+pub use kms::{Batch, KekDestroyed, Kms, Place};
 pub use provider::{KekRef, KekVersion, KeyUse, SigningVersion, UnknownUse};
 pub use signer::{KeyState, PUBLISH_S, Signer, states};
 pub use wear::{LAST_USE, ROTATE_AT_USES};

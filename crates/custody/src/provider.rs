@@ -107,6 +107,10 @@ pub(crate) trait Provider: Send + Sync {
     fn wrap(&self, kek: KekRef<'_>, plaintext: &[u8], aad: &[u8]) -> Result<Vec<u8>, CustodyError>;
     /// Opens what [`Provider::wrap`] gave.
     fn unwrap(&self, kek: KekRef<'_>, wrapped: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, CustodyError>;
+    /// The key itself, for a batch of wraps, where this provider keeps keys in the clear: AES-256-GCM as [`Provider::wrap`] does it.
+    fn held(&self, _kek: KekRef<'_>) -> Result<Option<Zeroizing<[u8; 32]>>, CustodyError> {
+        Ok(None)
+    }
     /// Counts `uses` more wraps of a version, durably, before they happen; gives the sum.
     fn lease_uses(&self, kek: KekRef<'_>, uses: u64) -> Result<u64, CustodyError>;
     /// Destroys a version and returns once reading back shows it gone. Again is fine.

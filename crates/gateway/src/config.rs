@@ -2,6 +2,10 @@
 //!
 //! Must never know: what the settings are used for. Invariant: an unknown field is refused, a secret is a path to a file.
 
+mod database;
+
+pub use database::{Postgres, Role, Store};
+
 use custody::KmsConfig;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -62,14 +66,6 @@ pub struct Tls {
     pub cert: PathBuf,
     /// Private key of the leaf.
     pub key: PathBuf,
-}
-
-/// The database.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Store {
-    /// SQLite file; made when it is missing.
-    pub path: PathBuf,
 }
 
 /// Secret files, made by `countersign keys init`.

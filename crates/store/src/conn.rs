@@ -2,9 +2,10 @@
 //! tables, tenants. Invariant: a statement reads the same on both engines (`$1` placeholders, the SQL that Postgres-wire
 //! distributed databases take, booleans as 0 and 1, ids as UUIDs, JSON as text), so each function has one body.
 
+use crate::sqlite::{Seen, Unit};
 use sqlx::{
-    Database, Decode, Encode, PgConnection, Postgres, Row as _, SqlSafeStr, SqlStr, Sqlite, SqliteConnection,
-    Transaction, Type, pool::PoolConnection, postgres::PgRow, sqlite::SqliteRow,
+    Database, Decode, Encode, PgConnection, Postgres, Row as _, SqlSafeStr, SqlStr, Sqlite, SqliteConnection, Type,
+    pool::PoolConnection, postgres::PgRow, sqlite::SqliteRow,
 };
 use std::time::Duration;
 use uuid::Uuid;
@@ -25,7 +26,7 @@ pub(crate) enum Link {
     /// Reads SQLite.
     Reader(PoolConnection<Sqlite>),
     /// Holds SQLite's write lock.
-    Writer(Transaction<'static, Sqlite>),
+    Writer(Unit),
     /// Reads or writes Postgres.
     Postgres {
         /// Its pool ends whatever transaction is left open when it comes back.
@@ -51,7 +52,7 @@ impl Conn {
     fn driver(&mut self) -> Driver<'_> {
         match &mut self.link {
             Link::Reader(conn) => Driver::Sqlite(conn),
-            Link::Writer(tx) => Driver::Sqlite(tx),
+            Link::Writer(unit) => Driver::Sqlite(unit),
             Link::Postgres { conn, patience } => Driver::Postgres(conn, *patience),
         }
     }
@@ -93,9 +94,14 @@ impl Conn {
             return Err(sqlx::Error::Protocol("a statement of this transaction failed: it only rolls back".into()));
         }
         match self.link {
-            Link::Writer(tx) => tx.commit().await,
+            Link::Writer(unit) => unit.commit().await,
             Link::Reader(_) | Link::Postgres { .. } => self.batch("COMMIT").await,
         }
+    }
+
+    /// What to wait for before anything that was read here is told; see [`Seen`].
+    pub(crate) fn seen(&self) -> Option<Seen> {
+        if let Link::Writer(unit) = &self.link { unit.seen() } else { None }
     }
 
     /// Whether the engine is Postgres.

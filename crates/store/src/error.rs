@@ -23,9 +23,9 @@ pub enum StoreError {
     /// A stored row does not read back as what it must be; names the table or column.
     #[error("stored {0} is not readable")]
     Corrupt(&'static str),
-    /// The schema is newer than this program, older where nobody may change it, or was edited; or a migration failed.
+    /// The schema is not this program's.
     #[error("the schema does not fit this program")]
-    Schema(#[source] sqlx::migrate::MigrateError),
+    Schema(#[from] Misfit),
     /// Settings that do not keep what they must; says what is wrong.
     #[error("the store's settings do not hold: {0}")]
     Settings(&'static str),
@@ -37,6 +37,23 @@ pub enum StoreError {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+/// How a schema does not fit.
+#[derive(Debug, thiserror::Error)]
+pub enum Misfit {
+    /// It is older and nobody here may change it.
+    #[error("it is older: migration {0} was not applied; its owner's role brings it up to date")]
+    Older(i64),
+    /// It is newer: a newer program was here.
+    #[error("it is newer: this program does not know migration {0}")]
+    Newer(i64),
+    /// It was changed after it was applied.
+    #[error("migration {0} was applied in another form than this program's")]
+    Edited(i64),
+    /// A migration failed.
+    #[error("a migration failed")]
+    Failed(#[source] sqlx::migrate::MigrateError),
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -14,6 +14,7 @@ mod challenges;
 mod checkpoint;
 mod codes;
 mod conn;
+mod copy;
 mod door;
 mod erasure;
 mod error;
@@ -49,10 +50,15 @@ pub use audit::{About, AuditBody, AuditEntry, AuditQuery, AuditWindow, Chain, TE
 pub use bulk::{EraseBatch, ProveBatch};
 pub use challenges::{ChallengeRow, CreateResult, Idempotency, NewChallenge};
 pub use checkpoint::Checkpoint;
+pub use copy::{Copied, CopyError, CopyProgress, copy};
 pub use door::{Limits, Place, Store, StoreConfig};
 pub use erasure::{EraseResult, Erased};
+<<<<<<< HEAD
 pub use error::StoreError;
 pub use events::{Event, EventState};
+=======
+pub use error::{Misfit, StoreError};
+>>>>>>> main
 pub use failpoint::failpoint;
 pub use frames::FrameHash;
 pub use holds::{Hold, NewHold, ReleaseHold};

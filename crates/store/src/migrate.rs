@@ -2,10 +2,10 @@
 //! Must never know: rows. Invariant: a database whose schema is newer, or whose applied migrations differ from ours, is
 //! refused; one that is older is refused where nobody may change it.
 
-use crate::StoreError;
+use crate::{StoreError, error::Misfit};
 use sqlx::{
     AssertSqlSafe, PgConnection, Row as _, SqlSafeStr as _, SqliteConnection,
-    migrate::{Migrate as _, MigrateError, Migration, MigrationType, Migrator},
+    migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator},
 };
 use std::borrow::Cow;
 
@@ -29,7 +29,7 @@ const POSTGRES: &[Listed] = &[
 ];
 
 /// Where sqlx notes what it applied.
-const APPLIED: &str = "_sqlx_migrations";
+pub(crate) const APPLIED: &str = "_sqlx_migrations";
 
 fn migrations(listed: &'static [Listed]) -> impl Iterator<Item = Migration> {
     listed.iter().map(|&(version, name, sql)| {
@@ -40,7 +40,7 @@ fn migrations(listed: &'static [Listed]) -> impl Iterator<Item = Migration> {
 /// Applies to the file what is missing; refuses what it does not know.
 pub(crate) async fn sqlite(conn: &mut SqliteConnection) -> Result<(), StoreError> {
     let migrator = Migrator::with_migrations(migrations(SQLITE).collect());
-    migrator.run_direct(None, conn, false).await.map_err(StoreError::Schema)
+    Ok(migrator.run_direct(None, conn, false).await.map_err(Misfit::from)?)
 }
 
 /// Applies to the database what is missing, as its owner, and lets `serving` do what serving needs. Of several that start at
@@ -48,10 +48,10 @@ pub(crate) async fn sqlite(conn: &mut SqliteConnection) -> Result<(), StoreError
 pub(crate) async fn postgres(conn: &mut PgConnection, serving: &str) -> Result<(), StoreError> {
     let mut migrator = Migrator::with_migrations(migrations(POSTGRES).collect());
     migrator.set_locking(false);
-    conn.lock().await.map_err(StoreError::Schema)?;
-    migrator.run_direct(None, conn, false).await.map_err(StoreError::Schema)?;
+    conn.lock().await.map_err(Misfit::from)?;
+    migrator.run_direct(None, conn, false).await.map_err(Misfit::from)?;
     grant(conn, serving).await?;
-    conn.unlock().await.map_err(StoreError::Schema)
+    Ok(conn.unlock().await.map_err(Misfit::from)?)
 }
 
 /// Rows of every table, but nobody changes what was applied or said in the audit. The owner needs no grant of its own.
@@ -82,24 +82,37 @@ pub(crate) async fn check_postgres(conn: &mut PgConnection) -> Result<(), StoreE
     let sql = "-- migrate.is_there
         SELECT to_regclass($1) IS NOT NULL AS there";
     let there: bool = sqlx::query(sql).bind(APPLIED).fetch_one(&mut *conn).await?.try_get("there")?;
-    let applied =
-        if there { conn.list_applied_migrations(APPLIED).await.map_err(StoreError::Schema)? } else { Vec::new() };
-    let mut ours = migrations(POSTGRES);
+    check(conn, there, POSTGRES).await
+}
+
+/// Whether the file has exactly this program's schema.
+pub(crate) async fn check_sqlite(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    let sql = "-- migrate.is_there
+        SELECT count(*) AS there FROM sqlite_schema WHERE name = $1";
+    let there: i64 = sqlx::query(sql).bind(APPLIED).fetch_one(&mut *conn).await?.try_get("there")?;
+    check(conn, there == 1, SQLITE).await
+}
+
+async fn check(conn: &mut impl Migrate, there: bool, listed: &'static [Listed]) -> Result<(), StoreError> {
+    let applied = if there { conn.list_applied_migrations(APPLIED).await.map_err(Misfit::from)? } else { Vec::new() };
+    let mut ours = migrations(listed);
     for theirs in &applied {
         match ours.next() {
             Some(our) if our.version == theirs.version && our.checksum == theirs.checksum => {}
-            Some(our) if our.version == theirs.version => {
-                return Err(schema(MigrateError::VersionMismatch(our.version)));
-            }
-            _ => return Err(schema(MigrateError::VersionMissing(theirs.version))),
+            Some(our) if our.version == theirs.version => return Err(Misfit::Edited(our.version).into()),
+            Some(our) if our.version < theirs.version => return Err(Misfit::Older(our.version).into()),
+            _ => return Err(Misfit::Newer(theirs.version).into()),
         }
     }
-    match ours.next() {
-        Some(missing) => Err(schema(MigrateError::VersionNotPresent(missing.version))),
-        None => Ok(()),
-    }
+    ours.next().map_or(Ok(()), |missing| Err(Misfit::Older(missing.version).into()))
 }
 
-const fn schema(error: MigrateError) -> StoreError {
-    StoreError::Schema(error)
+impl From<MigrateError> for Misfit {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMismatch(version) => Self::Edited(version),
+            MigrateError::VersionMissing(version) => Self::Newer(version),
+            other => Self::Failed(other),
+        }
+    }
 }

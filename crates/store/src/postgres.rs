@@ -12,7 +12,13 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool, Row as _,
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs::File,
+    io::{ErrorKind, Read as _},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// How a server is reached and how long anybody waits for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,12 +114,22 @@ impl PostgresConfig {
             options = options.ssl_root_cert(ca);
         }
         if let Some(path) = &role.password_file {
-            let failed = |source| StoreError::File { path: path.clone(), source };
-            let password = fs::read_to_string(path).map_err(failed)?;
+            let password = password(path).map_err(|source| StoreError::File { path: path.clone(), source })?;
             options = options.password(password.trim_end_matches(['\r', '\n']));
         }
         Ok(options)
     }
+}
+
+/// A password from a file that this user alone may read.
+fn password(path: &Path) -> std::io::Result<String> {
+    let mut file = File::open(path)?;
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        return Err(std::io::Error::new(ErrorKind::PermissionDenied, "others may read it: its mode must be 0600"));
+    }
+    let mut password = String::new();
+    file.read_to_string(&mut password)?;
+    Ok(password)
 }
 
 /// How long a connection that comes back, or has been idle, may take to say that it is well.
@@ -198,7 +214,7 @@ async fn connect(options: PgConnectOptions, patience: Duration) -> Result<PgConn
 async fn pulse(conn: &mut PgConnection, sql: &'static str) -> Result<(), sqlx::Error> {
     match tokio::time::timeout(PULSE, sqlx::raw_sql(sql).execute(conn)).await {
         Ok(answer) => answer.map(drop),
-        Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+        Err(_) => Err(sqlx::Error::Io(ErrorKind::TimedOut.into())),
     }
 }
 

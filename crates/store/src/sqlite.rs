@@ -2,14 +2,15 @@
 //! tables. Invariant: every write happens inside a transaction that took the write lock at its beginning, so it never fails
 //! half-way for a lock, and is durable (`synchronous=FULL`) when its commit returns.
 
+mod writer;
+
 use crate::{
     StoreError,
     conn::{Conn, Link},
     migrate,
 };
 use sqlx::{
-    Connection as _, Sqlite, SqlitePool,
-    pool::PoolConnection,
+    SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::{
@@ -18,6 +19,8 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use writer::Writer;
+pub(crate) use writer::{Alone, Seen, Unit};
 
 /// Where the file lies and how long anybody waits for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +51,7 @@ impl SqliteConfig {
 /// The connections to one file.
 #[derive(Debug, Clone)]
 pub(crate) struct SqliteFile {
-    writer: SqlitePool,
+    writer: Writer,
     readers: SqlitePool,
     checkpointer: SqlitePool,
 }
@@ -58,8 +61,8 @@ impl SqliteFile {
     pub(crate) async fn open(config: SqliteConfig) -> Result<Self, StoreError> {
         make_private(&config.path).map_err(|source| StoreError::File { path: config.path.clone(), source })?;
         let options = connect_options(&config);
-        let writer = pool(1, &config).connect_with(options.clone()).await?;
-        migrate::sqlite(&mut *writer.acquire().await?).await?;
+        let writer = Writer::open(options.clone(), config.busy_timeout).await?;
+        migrate::sqlite(&mut *writer.alone().await?).await?;
         let reading = options.clone().pragma("query_only", "ON");
         let readers = pool(config.readers.max(1), &config).connect_with(reading).await?;
         let checkpointer = pool(1, &config).connect_lazy_with(options.busy_timeout(config.checkpoint_wait));
@@ -77,14 +80,14 @@ impl SqliteFile {
         Ok(Link::Reader(self.readers.acquire().await?).into())
     }
 
-    /// A transaction that holds the write lock from its beginning.
+    /// A unit of work in a transaction that holds the write lock from its beginning, and that others may share.
     pub(crate) async fn begin(&self) -> Result<Conn, sqlx::Error> {
-        Ok(Link::Writer(self.writer.begin_with("BEGIN IMMEDIATE").await?).into())
+        Ok(Link::Writer(self.writer.begin().await?).into())
     }
 
     /// The writing connection outside of a transaction: whoever holds it keeps this process's writers out.
-    pub(crate) async fn writer_turn(&self) -> Result<PoolConnection<Sqlite>, sqlx::Error> {
-        self.writer.acquire().await
+    pub(crate) async fn writer_turn(&self) -> Result<Alone, sqlx::Error> {
+        self.writer.alone().await
     }
 
     /// The connection that checkpoints, with its own short wait.
@@ -100,9 +103,6 @@ fn pool(connections: u32, config: &SqliteConfig) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        // A full disk or an I/O error makes SQLite roll back by itself; sqlx then believes for good that a transaction
-        // is open. Such a connection is replaced.
-        .before_acquire(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }))
 }
 
 fn connect_options(config: &SqliteConfig) -> SqliteConnectOptions {

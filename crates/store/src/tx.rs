@@ -1,7 +1,9 @@
 //! Transactions: who may write, for whom, and how often it is tried. Owns begin, commit and the bounded retry. Must never
 //! know: tables other than `tenants`, whose row is a tenant's write lock. Invariant: writers of one tenant follow one
 //! another. On SQLite the file's one write lock sees to it; on Postgres the row of the tenant, locked before anything is
-//! read, and READ COMMITTED, under which each later statement sees all that was committed before it got the lock.
+//! read, and READ COMMITTED, under which each later statement sees all that was committed before it got the lock. Both commit many
+//! at once in one go: the Postgres server by itself, SQLite by `sqlite::writer`; what is answered is durable, and so is all that it
+//! rests on.
 //!
 //! Why not SERIALIZABLE: every write of a tenant appends to one audit chain, so any two at once conflict. SERIALIZABLE would
 //! abort all but one of them, again and again; the lock lets them wait their turn. What may still be aborted (a deadlock
@@ -110,11 +112,17 @@ impl Store {
             .with_jitter()
             .build();
         loop {
-            let error = match self.begin(scope).await {
-                Ok(tx) => match body(tx).await {
-                    Ok(done) => return Ok(done),
-                    Err(error) => error,
-                },
+            let tried = async {
+                let tx = self.begin(scope).await?;
+                let seen = tx.seen();
+                let done = body(tx).await?;
+                match seen {
+                    Some(seen) => seen.settled().await.map(|()| done).map_err(StoreError::from),
+                    None => Ok(done),
+                }
+            };
+            let error = match tried.await {
+                Ok(done) => return Ok(done),
                 Err(error) => error,
             };
             if !is_conflict(&error) {

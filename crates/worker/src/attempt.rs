@@ -138,7 +138,8 @@ fn policy(given: v1::InferencePolicy, (max_attempts, mode): (u32, CaptureMode)) 
         min_inter_eye_px: given.min_inter_eye_px,
         receipt_ttl_seconds: given.receipt_ttl_seconds,
         default_mode: mode,
-        // Windows are the gateway's to keep: nothing is remembered here.
+        // Nothing else is asked for, and windows are the gateway's to keep: nothing is remembered here.
+        modes: Vec::new(),
         ..Policy::production()
     };
     policy.check(given.test).map_err(|error| invalid(error.field()))?;

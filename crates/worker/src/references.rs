@@ -5,7 +5,7 @@
 
 use crate::keys::{Keys, custody_reason};
 use biometrics::{Features, KeyedTransform, ReferenceId, TenantId, TransformKey, UserId, transform};
-use custody::KekRef;
+use custody::{Batch, KekRef, Place};
 use receipt::RefClaim;
 use seal::{DataKey, DekPlace, ReferencePlace};
 use wire::{Reason, convert, v1};
@@ -131,20 +131,26 @@ pub(crate) fn seal_transformed(
     Ok((sealed, claim))
 }
 
-/// Wraps a reference's DEK with the given KEK version; everything else stays as it is. The ciphertext is no part of it.
+/// Wraps a reference's DEK with the given KEK version, opening it in custody alone; everything else stays as it is. The ciphertext
+/// is no part of it.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT`, `DATA_LOSS` where the DEK does not authenticate, `UNAVAILABLE_KMS`.
 pub(crate) fn rewrap(
-    keys: &Keys,
-    (tenant, kek_version): (TenantId, u32),
+    batch: &mut Batch<'_>,
+    (tenant, kek_version): (&str, u32),
     row: v1::SealedReference,
 ) -> Result<v1::SealedReference, Reason> {
-    let id = convert::parsed(&row.reference_id, "reference_id")?;
-    let commitment = convert::fixed(&row.commitment, "commitment")?;
-    let data_key = unwrap_data_key(keys, tenant, (id, &commitment), &row)?;
-    let names = Names { tenant: tenant.to_string(), user: String::new(), reference: id.to_string() };
-    let wrapped_dek = wrap_data_key(keys, &names, (row.epoch, kek_version, &commitment), &data_key)?;
+    let id: ReferenceId = convert::parsed(&row.reference_id, "reference_id")?;
+    let (reference, commitment) = (id.to_string(), convert::fixed(&row.commitment, "commitment")?);
+    let data = |kek_version| {
+        let place = DekPlace { tenant, reference: &reference, epoch: row.epoch, kek_version };
+        seal::dek_wrap_aad(&place, &commitment)
+    };
+    let (old, new) = (data(row.kek_version), data(kek_version));
+    let from = Place { version: row.kek_version, aad: &old };
+    let to = Place { version: kek_version, aad: &new };
+    let wrapped_dek = batch.rewrap(from, &row.wrapped_dek, to).map_err(custody_reason)?;
     Ok(v1::SealedReference { kek_version, wrapped_dek, ciphertext: Vec::new(), ..row })
 }
 

@@ -62,15 +62,16 @@ pub(crate) fn rewrap(keys: &Keys, request: v1::RewrapRequest) -> Result<v1::Rewr
     if request.references.len() > MAX_REWRAPS {
         return Err(Reason::InvalidArgument { field: "references" });
     }
+    let name = tenant.to_string();
     let to = match request.kek_version {
-        0 => keys.kms.current_kek(&tenant.to_string()).map_err(custody_reason)?,
+        0 => keys.kms.current_kek(&name).map_err(custody_reason)?,
         given => given,
     };
     let secrets = request.secrets.map(|secrets| tenant_secrets::rewrap(keys, (tenant, to), &secrets)).transpose()?;
-    let mut answer = v1::RewrapResponse { secrets, ..Default::default() };
+    let (mut answer, mut batch) = (v1::RewrapResponse { secrets, ..Default::default() }, keys.kms.batch(&name));
     for row in request.references {
         let id = row.reference_id.clone();
-        match references::rewrap(keys, (tenant, to), row) {
+        match references::rewrap(&mut batch, (&name, to), row) {
             Ok(wrapped) => answer.references.push(wrapped),
             Err(Reason::DataLoss) => answer.not_authentic.push(id),
             Err(reason) => return Err(reason),

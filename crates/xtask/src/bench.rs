@@ -74,6 +74,10 @@ pub(crate) fn results(options: &Options) -> Result<Vec<Value>> {
     if places::target().join("packs").join(FP32).is_dir() {
         results.push(said(bench_of("capture", FP32).args(["--blocks", CAPTURE_BLOCKS]))?);
     }
+    for name in ["commits", "references", "rewraps"] {
+        let folder = places::target().join("bench-store");
+        results.push(said(Tool::new(&program).arg(name).arg("--folder").arg(folder))?);
+    }
     Ok(results)
 }
 

@@ -52,6 +52,12 @@ are differences of medians. The default script asks for 10 frames; these ask for
 
 ";
 
+const STORE: &str = "
+### The store
+
+On SQLite: rows that 128 callers make durable in a second, one a transaction, over the `fsync`s of the same file system; what a verification's
+two transactions take beside many references over beside few; references that a KEK rotation rewraps in a second.
+";
 const PEERS: &str = "
 ### Against what a Python team would run
 
@@ -222,15 +228,18 @@ fn challenge(packs: &[&str], options: &Options) -> Result<String> {
 
 fn speeds() -> Result<String> {
     let mut page = SPEED.to_owned();
-    let (mut captures, mut peers) = (Vec::new(), String::new());
+    let (mut captures, mut peers, mut store) = (Vec::new(), String::new(), String::new());
     for result in bench::results(&bench::Options::default())? {
         match result["bench"].as_str() {
             Some("capture") => captures.push(result),
             Some("peers" | "capture_peers") => writeln!(peers, "\n```json\n{result:#}\n```")?,
+            Some("commits" | "references" | "rewraps") => writeln!(store, "\n```json\n{result:#}\n```")?,
             _ => speed(&mut page, &result)?,
         }
     }
     page.push_str(&capture_table(&captures)?);
+    page.push_str(STORE);
+    page.push_str(&store);
     if !peers.is_empty() {
         page.push_str(PEERS);
         page.push_str(&peers);

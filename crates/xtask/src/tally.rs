@@ -2,7 +2,7 @@
 
 use crate::{command, places};
 use anyhow::{Context, Result, bail};
-use std::fs;
+use std::{fmt, fs};
 
 /// What the parts of a test run came to.
 #[derive(Debug, Default)]
@@ -46,6 +46,16 @@ impl Tally {
             self.failed += count("failed");
         }
     }
+    /// Whether nothing was counted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.passed + self.failed + self.skipped.len() == 0
+    }
+    /// Counts what another tally counted.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped.extend(other.skipped);
+    }
     /// Prints the closing line. With `CI=true` a skip that `.ci/skips` does not list is a failure.
     pub(crate) fn close(self) -> Result<()> {
         let listed = fs::read_to_string(places::root().join(".ci/skips")).context(".ci/skips cannot be read")?;
@@ -66,6 +76,12 @@ impl Tally {
             bail!("{failed} failed");
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped.len())
     }
 }
 

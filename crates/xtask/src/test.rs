@@ -1,6 +1,10 @@
 //! `cargo xtask test`: everything that proves the project, closed by one line of counts.
 
-use crate::{command::Tool, places, prepare, tally::Tally};
+use crate::{
+    command::{self, Tool},
+    places, prepare,
+    tally::Tally,
+};
 use anyhow::{Context, Result};
 use std::{
     fs,
@@ -8,13 +12,31 @@ use std::{
     process::Stdio,
 };
 
+/// Modules of the end-to-end tests that run on both: SQLite with key files, Postgres with SoftHSM tokens.
+const STORE_AND_KEYS: [&str; 12] = [
+    "challenge::",
+    "crash::",
+    "credentials::",
+    "custody::",
+    "deletion::",
+    "enrollment::",
+    "isolation::",
+    "races::",
+    "replay::",
+    "rotation::",
+    "tokens::",
+    "verification::",
+];
+/// Tests among them of what only an SQLite file has: bytes to look for, a write-ahead log that a reader holds.
+const OF_FILES: [&str; 2] = ["the_sealed_bytes_are_in_the_files", "while_somebody_reads_the_database"];
+
 /// Prepares packs and programs, runs every part, prints `countersign: N passed, N failed, N skipped`.
 pub(crate) fn run() -> Result<()> {
     let mut tally = Tally::default();
     let packs = prepare::packs(&mut tally)?;
     let postgres = prepare::postgres(&mut tally);
     prepare::programs()?;
-    prepare::token(&mut tally);
+    let token = prepare::token(&mut tally);
     fs::create_dir_all(places::target().join("test-logs"))?;
     let [interop, node] = [places::root().join("tests/interop"), places::target().join("node")];
     let python = Tool::new("python3").arg(interop.join("check_receipt.py")).args(["--vectors", "tests/vectors"]);
@@ -24,6 +46,11 @@ pub(crate) fn run() -> Result<()> {
     let javascript = javascript.arg(node.join("check_receipt.mjs")).args(["--vectors", "tests/vectors"]);
     tally.part("receipt vectors in JavaScript", javascript.output().map(drop));
     rust(&mut tally, postgres)?;
+    if postgres && token {
+        on_servers(&mut tally)?;
+    } else {
+        tally.skip("end-to-end on Postgres and SoftHSM", "one of them is missing");
+    }
     tally.part(
         "relying-party example",
         Tool::new(places::target().join("debug/examples/relying_party")).output().map(drop),
@@ -39,12 +66,27 @@ pub(crate) fn run() -> Result<()> {
 fn rust(tally: &mut Tally, postgres: bool) -> Result<()> {
     let tool = Tool::new("cargo").args(["test", "--locked", "--workspace", "--no-fail-fast", "--", "--show-output"]);
     let tool = if postgres { tool } else { tool.args(["--skip", "postgres"]) };
-    let before = format!("{tally:?}");
-    let ended = logged(tool, "rust", &mut |line| tally.read(line));
-    if format!("{tally:?}") == before {
-        // Nothing was counted: the harness did not come as far as running a test.
-        tally.part("cargo test", ended);
+    let mut own = Tally::default();
+    let ended = logged(tool, "rust", &mut |line| own.read(line));
+    if own.is_empty() {
+        // The harness did not come as far as running a test.
+        own.part("cargo test", ended);
     }
+    tally.add(own);
+    Ok(())
+}
+
+/// What the end-to-end tests say of the store and of keys, once more on a Postgres server and SoftHSM tokens.
+fn on_servers(tally: &mut Tally) -> Result<()> {
+    let tool = Tool::new("cargo").args(["test", "--locked", "--package", "countersign-tests", "--test", "e2e", "--"]);
+    let tool = tool.args(STORE_AND_KEYS).args(OF_FILES.iter().flat_map(|name| ["--skip", name])).arg("--show-output");
+    let mut own = Tally::default();
+    let ended = logged(tool.env("COUNTERSIGN_E2E_ON", "postgres+softhsm"), "e2e-servers", &mut |line| own.read(line));
+    if own.is_empty() {
+        own.part("end-to-end on Postgres and SoftHSM", ended);
+    }
+    command::say(&format!("end to end on Postgres and SoftHSM: {own}"));
+    tally.add(own);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Must never know: SQL, what is wrapped. Invariant: versions count up from 1 and are never used again; the marker of a
 //! destroyed version is durable before its key is touched, so a crash in between still ends with the key gone.
-//! Keys are read anew on each use: one destroyed by another process is gone at once for all.
+//! Keys are read anew on each use, or once for a batch: one destroyed by another process is gone at once for all.
 
 use super::{files, kek_file};
 use crate::{CustodyError, KekRef, KekVersion, epitaph::Epitaph};
@@ -85,7 +85,7 @@ impl FileKeks {
         versions.into_iter().map(|version| describe(&dir, version)).collect()
     }
 
-    /// The key itself, for one use.
+    /// The key itself, for one use or one batch.
     pub(crate) fn key(&self, kek: KekRef<'_>) -> Result<Zeroizing<[u8; 32]>, CustodyError> {
         let dir = self.dir.join(kek.tenant);
         let key = path(&dir, kek.version, Entry::Key);

@@ -1,7 +1,9 @@
 //! The threads on which a module is called: one a session. Callers wait on a channel, and not past the deadline.
 //!
 //! A call that hangs in the module cannot be cut short; its thread stays with it and goes on when it returns, while callers have
-//! long been answered. Must never know: what a job does. Invariant: a job whose caller has gone is not begun.
+//! long been answered. Must never know: what a job does. Invariants: a job whose caller has gone is not begun; whoever drops the pool
+//! waits, no longer than for a call, until its threads are out of the module, because a process that ends with a thread in there
+//! may crash in the module's exit handlers.
 
 use super::{
     fault::Fault,
@@ -27,7 +29,10 @@ type Job = Box<dyn FnOnce(&Token, &Seat) + Send>;
 
 /// See the module.
 pub(super) struct Pool {
-    jobs: SyncSender<Job>,
+    /// `None` at the end, which ends the threads.
+    jobs: Option<SyncSender<Job>>,
+    /// Closed once every thread has ended.
+    ended: Mutex<Receiver<()>>,
     timeout: Duration,
 }
 
@@ -35,13 +40,17 @@ impl Pool {
     pub(super) fn start(token: Token, sessions: usize, timeout: Duration) -> Result<Self, CustodyError> {
         let (jobs, waiting) = sync_channel(WAITING);
         let (token, waiting) = (Arc::new(token), Arc::new(Mutex::new(waiting)));
+        let (alive, ended) = sync_channel(0);
         for number in 0..sessions {
-            let (token, waiting) = (Arc::clone(&token), Arc::clone(&waiting));
+            let (token, waiting, alive) = (Arc::clone(&token), Arc::clone(&waiting), alive.clone());
             let thread = thread::Builder::new().name(format!("pkcs11-{number}"));
-            let spawned = thread.spawn(move || serve(&token, &waiting));
+            let spawned = thread.spawn(move || {
+                serve(&token, &waiting);
+                drop(alive);
+            });
             spawned.map_err(|error| CustodyError::outage(Outage::Failed, error))?;
         }
-        Ok(Self { jobs, timeout })
+        Ok(Self { jobs: Some(jobs), ended: Mutex::new(ended), timeout })
     }
 
     /// Does `work` on a session and gives its result, or says that it took too long.
@@ -58,11 +67,20 @@ impl Pool {
                 let _ = reply.send(token.attend(seat, &work));
             }
         });
-        self.jobs.try_send(job).map_err(|_| Outage::Late)?;
+        self.jobs.as_ref().ok_or(Outage::Late)?.try_send(job).map_err(|_| Outage::Late)?;
         answer.recv_timeout(self.timeout).unwrap_or_else(|_| {
             gone.store(true, Ordering::SeqCst);
             Err(Outage::Late.into())
         })
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.jobs = None;
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // Nobody sends: it returns when the last thread has ended, or in time.
+        let _ = ended.recv_timeout(self.timeout);
     }
 }
 

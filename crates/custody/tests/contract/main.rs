@@ -34,6 +34,7 @@ macro_rules! contract {
 
 contract!(
     what_is_wrapped_opens_in_its_place_alone,
+    a_batch_is_wrapped_anew_in_its_places_alone,
     a_destroyed_version_never_opens_and_its_number_never_comes_back,
     signatures_verify_strictly_under_the_listed_key,
     a_retired_version_signs_no_more_and_keeps_its_public_key,

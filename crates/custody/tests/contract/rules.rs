@@ -1,7 +1,7 @@
 //! The rules of the contract; see `main.rs`.
 
 use crate::desk::{Desk, NOW_S};
-use custody::{CustodyError, KekRef, KeyState, KeyUse, PUBLISH_S, Signer, states};
+use custody::{CustodyError, KekRef, KeyState, KeyUse, PUBLISH_S, Place, Signer, states};
 use ed25519_dalek::{Signature, VerifyingKey};
 use std::time::Duration;
 
@@ -48,6 +48,33 @@ pub(crate) fn what_is_wrapped_opens_in_its_place_alone(desk: &Desk) {
     assert!(matches!(kms.current_kek("nobody"), Err(CustodyError::NoSuchKey)));
     assert_eq!(kms.keks("nobody").unwrap(), []);
     assert_eq!(**kms.unwrap(kek(TENANT, 1), &wrapped, b"place").unwrap(), secret, "after all that");
+}
+
+pub(crate) fn a_batch_is_wrapped_anew_in_its_places_alone(desk: &Desk) {
+    let kms = &desk.kms;
+    assert_eq!((kms.make_kek(TENANT).unwrap(), kms.make_kek(TENANT).unwrap()), (1, 2));
+    let before = kms.keks(TENANT).unwrap()[1].uses;
+    let mut batch = kms.batch(TENANT);
+    for number in 0..5_u8 {
+        let wrapped = kms.wrap(kek(TENANT, 1), &[number; 32], &[number]).unwrap();
+        let (from, to) = (Place { version: 1, aad: &[number] }, Place { version: 2, aad: b"new" });
+        let again = batch.rewrap(from, &wrapped, to).unwrap();
+        assert_eq!(again[0], desk.format);
+        assert_eq!(**kms.unwrap(kek(TENANT, 2), &again, b"new").unwrap(), [number; 32]);
+        for (from, wrapped) in
+            [(Place { aad: b"x", ..from }, &wrapped), (Place { version: 2, ..from }, &wrapped), (from, &again)]
+        {
+            assert!(matches!(batch.rewrap(from, wrapped, to), Err(CustodyError::NotAuthentic)), "{from:?}");
+        }
+        let nowhere = batch.rewrap(from, &wrapped, Place { version: 3, ..to });
+        assert!(matches!(nowhere, Err(CustodyError::NoSuchKey)), "{nowhere:?}");
+    }
+    assert_eq!(kms.keks(TENANT).unwrap()[1].uses > before, desk.counts, "a batch wears as single wraps do");
+    let wrapped = kms.wrap(kek(TENANT, 1), &[7; 32], b"").unwrap();
+    kms.destroy_kek(kek(TENANT, 1)).unwrap();
+    let (from, to) = (Place { version: 1, aad: b"" }, Place { version: 2, aad: b"" });
+    let gone = kms.batch(TENANT).rewrap(from, &wrapped, to);
+    assert!(matches!(gone, Err(CustodyError::Destroyed)), "{gone:?}");
 }
 
 pub(crate) fn a_destroyed_version_never_opens_and_its_number_never_comes_back(desk: &Desk) {

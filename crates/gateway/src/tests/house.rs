@@ -58,7 +58,7 @@ impl House {
         let shutdown = CancellationToken::new();
         let running = crate::start(config.clone(), Clock::system(), shutdown.clone()).await.unwrap();
         let register = Register::open(&config, Clock::system()).await.unwrap();
-        let store = Store::open(StoreConfig::at(&config.store.path)).await.unwrap();
+        let store = Store::open(StoreConfig::from(&config.store)).await.unwrap();
         let tenant = tenant(&store, 1).await;
         let key = register.create_api_key(tenant, None).await.unwrap().secret.expose_secret().to_owned();
         let ca_pem = fs::read(&ca.pem).unwrap();
@@ -225,7 +225,7 @@ fn settings(dir: &Path, ca: &Ca, worker: SocketAddr) -> Config {
         admin_listen: any_port,
         public_url: "https://countersign.test".into(),
         tls: config::Tls { cert, key },
-        store: config::Store { path: file("countersign.db") },
+        store: config::Store::Path(file("countersign.db")),
         kms: KmsConfig::File { directory: dir.to_owned() },
         keys: config::Keys { pepper: file("pepper"), previous_pepper: None, capture: file("capture.key") },
         documents: config::Documents {

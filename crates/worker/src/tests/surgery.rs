@@ -94,7 +94,7 @@ fn a_rewrapped_reference_opens_after_the_old_key_is_destroyed() {
     let name = tenant.id.to_string();
     let old = fixture.reference(&tenant, "alice");
     fixture.room.keys.kms.make_kek(&name).unwrap();
-    let new = references::rewrap(&fixture.room.keys, (tenant.id, 2), old.clone()).unwrap();
+    let new = references::rewrap(&mut fixture.room.keys.kms.batch(&name), (&name, 2), old.clone()).unwrap();
     assert!(new.ciphertext.is_empty(), "it stays where it is");
     let new = v1::SealedReference { ciphertext: old.ciphertext.clone(), ..new };
     assert_eq!((old.kek_version, new.kek_version), (1, 2));

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    PostgresConfig, Role,
+    Misfit, PostgresConfig, Role,
     tests::postgres_home::{Database, OWNER, SERVING, execute, owned, superuser},
 };
 
@@ -39,19 +39,25 @@ async fn the_owner_of_the_schema_does_not_serve() {
 #[tokio::test]
 async fn an_empty_newer_or_edited_schema_is_refused() {
     let empty = Database::empty().await;
-    assert!(matches!(Store::open(empty.config()).await, Err(StoreError::Schema(_))));
+    assert!(matches!(Store::open(empty.config()).await, Err(StoreError::Schema(Misfit::Older(1)))));
 
-    let applied = [
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-         VALUES (9999, 'later', true, '', 0)",
-        "UPDATE _sqlx_migrations SET checksum = 'edited' WHERE version = 2",
-        "DELETE FROM _sqlx_migrations WHERE version = 3",
+    type Is = fn(&Misfit) -> bool;
+    let applied: [(&str, Is); 4] = [
+        (
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             VALUES (9999, 'later', true, '', 0)",
+            |why| matches!(why, Misfit::Newer(9999)),
+        ),
+        ("UPDATE _sqlx_migrations SET checksum = 'edited' WHERE version = 2", |why| matches!(why, Misfit::Edited(2))),
+        ("DELETE FROM _sqlx_migrations WHERE version = 3", |why| matches!(why, Misfit::Older(3))),
+        ("DELETE FROM _sqlx_migrations WHERE version > 2", |why| matches!(why, Misfit::Older(3))),
     ];
-    for sql in applied {
+    for (sql, is_it) in applied {
         let database = Database::new().await;
         Store::open(database.config()).await.unwrap().close().await;
         database.run(sql).await.unwrap();
-        assert!(matches!(Store::open(database.config()).await, Err(StoreError::Schema(_))), "{sql}");
+        let StoreError::Schema(why) = Store::open(database.config()).await.unwrap_err() else { panic!("{sql}") };
+        assert!(is_it(&why), "{sql}: {why:?}");
     }
 }
 

@@ -3,6 +3,7 @@
 mod access;
 #[path = "../contract/mod.rs"]
 mod contract;
+mod copying;
 mod isolation;
 mod network;
 mod outages;

@@ -11,7 +11,8 @@ use crate::{
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
 use std::{
-    fs,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
@@ -57,6 +58,7 @@ impl Network {
         ];
         for (name, text) in files {
             fs::write(dir.path().join(name), text).unwrap();
+            fs::set_permissions(dir.path().join(name), Permissions::from_mode(0o600)).unwrap();
         }
         let mut conn = superuser_of(&server, "postgres").await;
         let roles = format!(
@@ -112,6 +114,11 @@ async fn the_server_is_known_by_its_certificate_and_we_by_a_password() {
     let none = Role { password_file: network.file("absent"), ..good.role.clone() };
     let absent = Store::open(PostgresConfig { role: none, ..good.clone() }.into()).await;
     assert!(matches!(absent, Err(StoreError::File { .. })), "{absent:?}");
+    let laid_open = network.file("wrong").unwrap();
+    fs::set_permissions(&laid_open, Permissions::from_mode(0o640)).unwrap();
+    let role = Role { password_file: Some(laid_open), ..good.role.clone() };
+    let refused = Store::open(PostgresConfig { role, ..good.clone() }.into()).await;
+    assert!(matches!(refused, Err(StoreError::File { .. })), "{refused:?}");
     assert!(!format!("{good:?}").contains(PASSWORD));
 }
 

@@ -4,6 +4,7 @@ mod checkpoint;
 #[path = "../contract/mod.rs"]
 mod contract;
 mod files;
+mod group;
 mod power_cut;
 
 use crate::tests::fixture::*;
