@@ -17,11 +17,7 @@ use std::{
     fs,
     time::Duration,
 };
-<<<<<<< HEAD
-use store::{AttemptRow, AttemptState, AuditEntry, Chain, Store, StoreConfig};
-=======
-use store::{AttemptRow, AttemptState, Chain, Store};
->>>>>>> main
+use store::{AttemptRow, AttemptState, AuditEntry, Chain, Store};
 use tokio::time::sleep;
 
 /// How the attempts of some challenges stand.

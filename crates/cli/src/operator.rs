@@ -6,12 +6,14 @@
 
 mod audit;
 mod confirm;
+mod database;
 mod deletion;
 mod events;
 mod holds;
 mod jobs;
 mod keys;
 mod policies;
+
 mod tenants;
 
 use crate::outcome::Outcome;
@@ -49,6 +51,9 @@ pub(crate) enum Operator {
     /// See which notifications were delivered; have dead ones sent again.
     #[command(subcommand)]
     Event(events::Event),
+    /// Bring the database's schema up to date; move a deployment to Postgres.
+    #[command(subcommand)]
+    Store(database::Database),
     /// Destroy references that outlived the window of the tenant's policy. Gateways do so by themselves, every ten minutes.
     #[command(subcommand)]
     Retention(deletion::Retention),
@@ -68,6 +73,7 @@ impl Operator {
                 Self::Delete(delete) => delete.run().await,
                 Self::Hold(hold) => hold.run().await,
                 Self::Event(event) => event.run().await,
+                Self::Store(database) => database.run().await,
                 Self::Retention(retention) => retention.run().await,
             }
         })

@@ -219,7 +219,7 @@ impl Config {
             required: audit.required,
             wait: Duration::from_millis(audit.wait_ms),
         });
-        StoreConfig { sink, ..StoreConfig::at(&self.store.path) }
+        StoreConfig { sink, ..StoreConfig::from(&self.store) }
     }
 }
 

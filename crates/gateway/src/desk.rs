@@ -42,11 +42,7 @@ impl Desk {
     /// `Store`, `Custody` where one of them does not open.
     pub async fn open(config: &Config) -> Result<Self, GatewayError> {
         let ledger = Ledger::new(start::ledger_key(&config.kms, Clock::system()).await?, &config.public_url);
-<<<<<<< HEAD
         Ok(Self { store: Store::open(config.store_config()).await?, ledger })
-=======
-        Ok(Self { store: Store::open(StoreConfig::from(&config.store)).await?, ledger })
->>>>>>> main
     }
 
     /// Asks for a rotation of the tenant's KEK.

@@ -28,7 +28,6 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-<<<<<<< HEAD
     let Command::Serve { config } = Arguments::parse().command;
     serve(&config).await
 }
@@ -41,16 +40,4 @@ async fn serve(path: &Path) -> anyhow::Result<()> {
     let drained = running.join.await?;
     anyhow::ensure!(drained.cut == 0, "{} connections were cut at the drain deadline", drained.cut);
     Ok(())
-=======
-    match commands::Arguments::parse().command {
-        commands::Command::Serve { config } => commands::serve(&config).await,
-        commands::Command::Tenant { command } => commands::tenant(command).await,
-        commands::Command::Key { command } => commands::key(command).await,
-        commands::Command::Job { command } => commands::jobs::job(command).await,
-        commands::Command::Delete(delete) => delete.run().await,
-        commands::Command::Hold { command } => commands::holds::hold(command).await,
-        commands::Command::Retention { command } => commands::deletion::retention(command).await,
-        commands::Command::Store { command } => commands::store::store(command).await,
-    }
->>>>>>> main
 }

@@ -86,11 +86,7 @@ async fn open(config: &Config, clock: Clock) -> Result<Gateway, GatewayError> {
     let ledger = Ledger::new(ledger_key(&config.kms, clock.clone()).await?, &config.public_url);
     let inference = Inference::new(&config.inference, clock.clone())?;
     Ok(Gateway {
-<<<<<<< HEAD
         store: Store::open(config.store_config()).await?,
-=======
-        store: Store::open(StoreConfig::from(&config.store)).await?,
->>>>>>> main
         clock,
         inference,
         credentials,

@@ -62,11 +62,7 @@ impl Register {
         Ok(Self {
             pepper: MacKey::open(&config.keys.pepper)?,
             inference: Inference::new(&config.inference, clock.clone())?,
-<<<<<<< HEAD
             store: Store::open(config.store_config()).await?,
-=======
-            store: Store::open(StoreConfig::from(&config.store)).await?,
->>>>>>> main
             clock,
         })
     }

@@ -8,6 +8,7 @@ mod walk;
 mod window;
 
 pub use search::{About, AuditQuery};
+pub(crate) use walk::verify;
 pub use walk::{Chain, Walk};
 pub use window::{AuditWindow, TERMINATED_AUDIT_DAYS};
 
@@ -191,11 +192,7 @@ impl Store {
     /// # Errors
     /// `Unavailable`, `Corrupt`.
     pub async fn audit_entries(&self, tenant: TenantId, after: i64, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
-<<<<<<< HEAD
         self.audit_search(&AuditQuery::everything(tenant), after, limit).await
-=======
-        list(&mut self.read(tenant).await?, tenant, (after, limit)).await
->>>>>>> main
     }
 
     /// How many entries of one kind the tenant has.
@@ -209,41 +206,4 @@ impl Store {
         let row = query(sql).bind(tenant.uuid()).bind(kind).fetch_one(&mut conn).await?;
         u64::try_from(row.try_get::<i64>("entries")?).map_err(|_| StoreError::Corrupt("count"))
     }
-<<<<<<< HEAD
-=======
-
-    /// Walks the tenant's chain from its beginning.
-    ///
-    /// # Errors
-    /// `Unavailable`, `Corrupt`; a broken chain is a value.
-    pub async fn verify_audit(&self, tenant: TenantId) -> Result<Chain, StoreError> {
-        verify(&mut self.read(tenant).await?, tenant).await
-    }
-}
-
-async fn list(conn: &mut Conn, tenant: TenantId, (after, limit): (i64, u32)) -> Result<Vec<AuditEntry>, StoreError> {
-    let sql = "-- audit.list
-        SELECT seq, kind, at_ms, body, prev, hash FROM audit
-        WHERE tenant = $1 AND seq > $2 ORDER BY seq LIMIT $3";
-    let rows = query(sql).bind(tenant.uuid()).bind(after).bind(limit).fetch_all(conn).await?;
-    rows.iter().map(AuditEntry::read).collect()
-}
-
-/// Walks the tenant's chain as a connection sees it.
-pub(crate) async fn verify(conn: &mut Conn, tenant: TenantId) -> Result<Chain, StoreError> {
-    let (mut entries, mut head) = (0, [0; 32]);
-    loop {
-        let page = list(conn, tenant, (entries, PAGE as u32)).await?;
-        for entry in &page {
-            let follows = entry.seq == entries + 1 && entry.prev == head && entry.hash == entry.digest(tenant);
-            if !follows {
-                return Ok(Chain::Broken { seq: entries + 1 });
-            }
-            (entries, head) = (entry.seq, entry.hash);
-        }
-        if (page.len() as i64) < PAGE {
-            return Ok(Chain::Intact { entries, head });
-        }
-    }
->>>>>>> main
 }

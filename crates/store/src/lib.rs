@@ -53,12 +53,8 @@ pub use checkpoint::Checkpoint;
 pub use copy::{Copied, CopyError, CopyProgress, copy};
 pub use door::{Limits, Place, Store, StoreConfig};
 pub use erasure::{EraseResult, Erased};
-<<<<<<< HEAD
-pub use error::StoreError;
-pub use events::{Event, EventState};
-=======
 pub use error::{Misfit, StoreError};
->>>>>>> main
+pub use events::{Event, EventState};
 pub use failpoint::failpoint;
 pub use frames::FrameHash;
 pub use holds::{Hold, NewHold, ReleaseHold};

@@ -2,7 +2,10 @@
 //! the chain and bounded by its limit, so an export of any length needs the memory of one page.
 
 use super::AuditEntry;
-use crate::{Store, StoreError, conn::query};
+use crate::{
+    Store, StoreError,
+    conn::{Conn, query},
+};
 use biometrics::{ChallengeId, TenantId, UserId};
 
 /// What entries are about.
@@ -65,14 +68,22 @@ impl Store {
         after: i64,
         limit: u32,
     ) -> Result<Vec<AuditEntry>, StoreError> {
-        let (sql, about) = match &asked.about {
-            About::Everything => (select!("audit.list", "($3 IS NULL OR user_id = $3)"), None),
-            About::User(user) => (select!("audit.of_user", "user_id = $3"), Some(user.to_string())),
-            About::Challenge(id) => (select!("audit.of_challenge", "challenge = $3"), Some(id.to_string())),
-        };
-        let mut conn = self.read(asked.tenant).await?;
-        let query = query(sql).bind(asked.tenant.uuid()).bind(after).bind(about).bind(asked.kind.clone());
-        let query = query.bind(asked.from_ms).bind(asked.until_ms).bind(limit);
-        query.fetch_all(&mut conn).await?.iter().map(AuditEntry::read).collect()
+        search(&mut self.read(asked.tenant).await?, asked, (after, limit)).await
     }
+}
+
+/// The same by the caller's connection.
+pub(super) async fn search(
+    conn: &mut Conn,
+    asked: &AuditQuery,
+    (after, limit): (i64, u32),
+) -> Result<Vec<AuditEntry>, StoreError> {
+    let (sql, about) = match &asked.about {
+        About::Everything => (select!("audit.list", "($3 IS NULL OR user_id = $3)"), None),
+        About::User(user) => (select!("audit.of_user", "user_id = $3"), Some(user.to_string())),
+        About::Challenge(id) => (select!("audit.of_challenge", "challenge = $3"), Some(id.to_string())),
+    };
+    let query = query(sql).bind(asked.tenant.uuid()).bind(after).bind(about).bind(asked.kind.clone());
+    let query = query.bind(asked.from_ms).bind(asked.until_ms).bind(limit);
+    query.fetch_all(conn).await?.iter().map(AuditEntry::read).collect()
 }

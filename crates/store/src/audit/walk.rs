@@ -1,8 +1,12 @@
 //! A walk along a tenant's chain, in the database or along an export. Must never know: where entries come from. Invariant: what
 //! does not follow from the entry before is named by its position.
 
-use super::AuditEntry;
-use crate::{Store, StoreError};
+use super::{
+    AuditEntry,
+    search::{AuditQuery, search},
+    window::floor,
+};
+use crate::{Store, StoreError, conn::Conn};
 use biometrics::TenantId;
 
 /// Entries of one look.
@@ -75,15 +79,21 @@ impl Store {
     /// # Errors
     /// `Unavailable`, `Corrupt`; a broken chain is a value.
     pub async fn verify_audit(&self, tenant: TenantId) -> Result<Chain, StoreError> {
-        let mut walk = Walk::after(tenant, super::window::floor(&mut self.read(tenant).await?, tenant).await?);
-        loop {
-            let page = self.audit_entries(tenant, walk.seq, PAGE).await?;
-            if !page.iter().all(|entry| walk.step(entry)) {
-                return Ok(Chain::Broken { seq: walk.next() });
-            }
-            if page.len() < PAGE as usize {
-                return Ok(walk.intact());
-            }
+        verify(&mut self.read(tenant).await?, tenant).await
+    }
+}
+
+/// The same as a connection sees it.
+pub(crate) async fn verify(conn: &mut Conn, tenant: TenantId) -> Result<Chain, StoreError> {
+    let mut walk = Walk::after(tenant, floor(conn, tenant).await?);
+    let all = AuditQuery::everything(tenant);
+    loop {
+        let page = search(conn, &all, (walk.seq, PAGE)).await?;
+        if !page.iter().all(|entry| walk.step(entry)) {
+            return Ok(Chain::Broken { seq: walk.next() });
+        }
+        if page.len() < PAGE as usize {
+            return Ok(walk.intact());
         }
     }
 }
