@@ -11,6 +11,7 @@ pub mod damage;
 pub mod database;
 pub mod expect;
 pub mod hoard;
+pub mod inside;
 pub mod json;
 pub mod load;
 pub mod performer;

@@ -10,6 +10,7 @@ use crate::{
     events::Events,
     fault::{internal, store_fault},
     inference::Inference,
+    journal::Journal,
     ledger::Ledger,
     measure,
     origin::Origins,
@@ -39,6 +40,8 @@ pub(crate) struct Gateway {
     pub(crate) origins: Origins,
     /// Where operators are told of what happened, if they are.
     pub(crate) events: Option<Arc<Events>>,
+    /// Where deletions are kept in mind outside of the database; `None`: nowhere.
+    pub(crate) journal: Option<Journal>,
     /// How long-running work is done.
     pub(crate) jobs: config::Jobs,
     /// Work that goes on when its caller hangs up; the drain waits for it.

@@ -12,9 +12,12 @@ use crate::{
     gateway::Gateway,
     grpc,
     inference::Inference,
-    janitor, json, layers,
+    janitor,
+    journal::Journal,
+    json, layers,
     ledger::Ledger,
     origin::Origins,
+    restore,
 };
 use axum::{Router, middleware};
 use custody::{KeyUse, Kms, KmsConfig, Signer};
@@ -85,8 +88,12 @@ async fn open(config: &Config, clock: Clock) -> Result<Gateway, GatewayError> {
         Credentials { peppers: Peppers::open(&config.keys)?, capture: MacKey::open(&config.keys.capture)? };
     let ledger = Ledger::new(ledger_key(&config.kms, clock.clone()).await?, &config.public_url);
     let inference = Inference::new(&config.inference, clock.clone())?;
+    let store = Store::open(config.store_config()).await?;
+    let journal = open_journal(config).await?;
+    restore::check(&store, journal.as_ref()).await?;
     Ok(Gateway {
-        store: Store::open(config.store_config()).await?,
+        store,
+        journal,
         clock,
         inference,
         credentials,
@@ -97,6 +104,12 @@ async fn open(config: &Config, clock: Clock) -> Result<Gateway, GatewayError> {
         jobs: config.jobs,
         tasks: TaskTracker::new(),
     })
+}
+
+/// The deletion journal, where one is named.
+pub(crate) async fn open_journal(config: &Config) -> Result<Option<Journal>, GatewayError> {
+    let Some(path) = config.journal.as_ref().map(|journal| journal.path.clone()) else { return Ok(None) };
+    Ok(Some(spawn_blocking(move || Journal::open(&path)).await.map_err(GatewayError::Thread)??))
 }
 
 /// The ledger key. A key service that is out delays deletion proofs alone, so nothing else waits for it.

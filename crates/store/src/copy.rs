@@ -43,6 +43,7 @@ pub(crate) const TABLES: &[&str] = &[
     "waiting_deletions",
     "terminations",
     "events",
+    "journal_head",
 ];
 /// What stays behind: leases of processes that are gone, and what each engine notes of its own schema.
 #[cfg(test)]
