@@ -7,6 +7,7 @@
 mod checks;
 mod floor;
 mod holds;
+mod ledger;
 mod offline;
 mod story;
 mod traces;
@@ -44,6 +45,8 @@ async fn main() -> Result<()> {
     told.frames.extend(floor::tell(&cluster, &mut checks).await?);
     println!("demo: now many users are deleted, and one of them is under a legal hold.");
     holds::tell(&cluster, &mut checks).await?;
+    println!("demo: now revocation, and the log that anybody may follow.");
+    told.frames.extend(ledger::tell(&cluster, &mut checks).await?);
     println!("demo: what an outsider checks without the cluster, and what is left behind.");
     offline::check(&cluster, &told, &mut checks)?;
     traces::check(&cluster, &told, &mut checks)?;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests print what they measured")]
 
 mod audit_faults;
+mod audit_tamper;
 mod bad_calls;
 mod bad_frames;
 mod bad_starts;
@@ -18,12 +19,14 @@ mod evaluation;
 mod isolation;
 mod json;
 mod leaks;
+mod log;
 mod memory;
 mod moving;
 mod offline;
 mod production;
 mod races;
 mod replay;
+mod revocation;
 mod rotation;
 mod tenants;
 mod third_party;

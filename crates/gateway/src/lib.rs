@@ -31,10 +31,12 @@ mod jobs;
 mod json;
 mod layers;
 mod ledger;
+mod log;
 mod measure;
 mod origin;
 mod random;
 mod start;
+mod status_lists;
 pub mod tenants;
 mod verify;
 
@@ -43,4 +45,5 @@ mod tests;
 
 pub use config::Config;
 pub use error::GatewayError;
+pub use log::audit::AuditCheck;
 pub use start::{Running, start};
