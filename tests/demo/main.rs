@@ -7,6 +7,7 @@
 mod checks;
 mod floor;
 mod holds;
+mod ledger;
 mod offline;
 mod rotation;
 mod story;
@@ -47,6 +48,8 @@ async fn main() -> Result<()> {
     holds::tell(&cluster, &mut checks).await?;
     println!("demo: now a key is replaced while a tenant's users verify.");
     rotation::tell(&cluster, &mut checks).await?;
+    println!("demo: now revocation, and the log that anybody may follow.");
+    told.frames.extend(ledger::tell(&cluster, &mut checks).await?);
     println!("demo: what an outsider checks without the cluster, and what is left behind.");
     offline::check(&cluster, &told, &mut checks)?;
     traces::check(&cluster, &told, &mut checks)?;

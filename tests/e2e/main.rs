@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests print what they measured")]
 
 mod audit_faults;
+mod audit_tamper;
 mod bad_calls;
 mod bad_frames;
 mod bad_starts;
@@ -19,6 +20,7 @@ mod evaluation;
 mod isolation;
 mod json;
 mod leaks;
+mod log;
 mod memory;
 mod moving;
 mod offline;
@@ -28,6 +30,7 @@ mod remnants;
 mod renewal;
 mod replay;
 mod restore;
+mod revocation;
 mod rotation;
 mod row_surgery;
 mod schedule;

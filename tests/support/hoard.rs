@@ -5,7 +5,7 @@
 
 use crate::{
     caller::{self, Tenant},
-    cluster::Cluster,
+    cluster::{Cluster, PUBLIC_URL},
 };
 use anyhow::{Context, Result, bail, ensure};
 use biometrics::{
@@ -22,7 +22,7 @@ use std::{
 };
 use store::{
     AuditBody, CreateResult, EraseResult, Job, LiveReceipt, NewChallenge, OpenAttempt, OpenResult, RecordOutcome,
-    RecordResult, SealedRow, Store,
+    RecordResult, SealedRow, StatusSecret, Store,
 };
 use uuid::Uuid;
 
@@ -284,6 +284,7 @@ impl Hoard {
             purpose: Purpose::Enroll,
             lease_ms: 60_000,
             jti: Jti::new(random_id()?),
+            status: StatusSecret::new(&[6; 32]),
             feature_space: None,
             frames: Vec::new(),
         };
@@ -302,6 +303,8 @@ impl Hoard {
                 jti: opened.jti,
                 pseudonym: "hoard".to_owned(),
                 expires_at_ms: opened.lease_until_ms,
+                iss: format!("{PUBLIC_URL}/test-receipts"),
+                sha256: [8; 32],
             },
         };
         match self.store.record_outcome(outcome).await? {

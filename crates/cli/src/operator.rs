@@ -12,9 +12,12 @@ mod events;
 mod holds;
 mod jobs;
 mod keys;
+mod log;
 mod policies;
 
 mod tenants;
+
+pub(crate) use log::Ledger;
 
 use crate::outcome::Outcome;
 use anyhow::Context as _;
@@ -62,8 +65,7 @@ pub(crate) enum Operator {
 impl Operator {
     /// Does what was asked for.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
-        let runtime = tokio::runtime::Runtime::new().context("async runtime")?;
-        runtime.block_on(async {
+        waited(async {
             match self {
                 Self::Tenant(tenant) => tenant.run().await,
                 Self::Policy(policies) => policies.run().await,
@@ -78,6 +80,17 @@ impl Operator {
             }
         })
     }
+}
+
+impl Ledger {
+    /// Does what was asked for.
+    pub(crate) fn run_to_end(self) -> anyhow::Result<Outcome> {
+        waited(self.run())
+    }
+}
+
+fn waited(work: impl Future<Output = anyhow::Result<Outcome>>) -> anyhow::Result<Outcome> {
+    tokio::runtime::Runtime::new().context("async runtime")?.block_on(work)
 }
 
 /// Names the settings where no `--config` does.

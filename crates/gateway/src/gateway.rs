@@ -12,8 +12,10 @@ use crate::{
     inference::Inference,
     journal::Journal,
     ledger::Ledger,
+    log::documents::Readers,
     measure,
     origin::Origins,
+    status_lists::StatusLists,
 };
 use biometrics::TenantId;
 use service::Clock;
@@ -26,6 +28,8 @@ use wire::Reason;
 pub(crate) struct Gateway {
     /// The database.
     pub(crate) store: Store,
+    /// Public base address, without a trailing slash.
+    pub(crate) public_url: String,
     /// This process's clock.
     pub(crate) clock: Clock,
     /// The workers.
@@ -34,7 +38,7 @@ pub(crate) struct Gateway {
     pub(crate) credentials: Credentials,
     /// The gate keeper.
     pub(crate) admission: Admission,
-    /// Signs deletion proofs.
+    /// Signs deletion proofs, status lists and checkpoints.
     pub(crate) ledger: Ledger,
     /// Where calls come from.
     pub(crate) origins: Origins,
@@ -42,6 +46,10 @@ pub(crate) struct Gateway {
     pub(crate) events: Option<Arc<Events>>,
     /// Where deletions are kept in mind outside of the database; `None`: nowhere.
     pub(crate) journal: Option<Journal>,
+    /// Which receipts were revoked, for everybody.
+    pub(crate) status: StatusLists,
+    /// Strangers who read the log.
+    pub(crate) log_readers: Readers,
     /// How long-running work is done.
     pub(crate) jobs: config::Jobs,
     /// Work that goes on when its caller hangs up; the drain waits for it.

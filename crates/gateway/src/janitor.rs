@@ -1,9 +1,9 @@
-//! What is done without being asked: readiness, leases that nobody came back for, rows past their window, erased bytes; and
-//! jobs, which somebody asked for.
+//! What is done without being asked: readiness, leases that nobody came back for, rows past their window, erased bytes; the log;
+//! and jobs, which somebody asked for.
 //!
 //! Must never know: requests. Invariant: a turn that fails is logged and tried again; it never ends the janitor.
 
-use crate::{events, gateway::Gateway, inference::Inference, jobs, restore};
+use crate::{events, gateway::Gateway, inference::Inference, jobs, log::sequence, restore};
 use service::Readiness;
 use std::{sync::Arc, time::Duration};
 use store::{Erased, Store, StoreError};
@@ -23,7 +23,8 @@ const DELETIONS: u32 = 100;
 
 /// Works until `shutdown`.
 pub(crate) async fn work(gateway: Arc<Gateway>, readiness: Readiness, shutdown: CancellationToken) {
-    let Ok(leader) = jobs::Leader::new(gateway.jobs) else { return };
+    let leader = |task| jobs::Leader::new(gateway.jobs, task);
+    let (Ok(leader), Ok(sequencer)) = (leader(jobs::TASK), leader(sequence::TASK)) else { return };
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = probing(&gateway, &readiness) => {}
@@ -32,8 +33,10 @@ pub(crate) async fn work(gateway: Arc<Gateway>, readiness: Readiness, shutdown: 
         () = finishing_deletions(&gateway) => {}
         () = jobs::work(&gateway, &leader) => {}
         () = events::sending(&gateway) => {}
+        () = sequence::work(&gateway, &sequencer) => {}
     }
     noted("the lease", leader.resign(&gateway.store).await);
+    noted("the log's lease", sequencer.resign(&gateway.store).await);
 }
 
 async fn probing(gateway: &Gateway, readiness: &Readiness) {

@@ -32,11 +32,13 @@ pub mod journal;
 mod json;
 mod layers;
 mod ledger;
+mod log;
 mod measure;
 mod origin;
 mod random;
 pub mod restore;
 mod start;
+mod status_lists;
 pub mod tenants;
 mod verify;
 
@@ -45,4 +47,5 @@ mod tests;
 
 pub use config::Config;
 pub use error::GatewayError;
+pub use log::audit::AuditCheck;
 pub use start::{Running, start};

@@ -16,8 +16,10 @@ use crate::{
     journal::Journal,
     json, layers,
     ledger::Ledger,
+    log::{self, documents::Readers},
     origin::Origins,
     restore,
+    status_lists::{self, StatusLists},
 };
 use axum::{Router, middleware};
 use custody::{KeyUse, Kms, KmsConfig, Signer};
@@ -41,7 +43,8 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use wire::{FILE_DESCRIPTOR_SET, v1::verification_service_server::SERVICE_NAME};
 
 /// Addresses that need no deadline.
-const EXEMPT: &[&str] = &["/grpc.health.v1.Health/", "/grpc.reflection.", documents::PREFIX];
+const EXEMPT: &[&str] =
+    &["/grpc.health.v1.Health/", "/grpc.reflection.", documents::PREFIX, status_lists::PREFIX, log::PREFIX];
 
 /// A gateway that serves.
 #[derive(Debug)]
@@ -87,6 +90,7 @@ async fn open(config: &Config, clock: Clock) -> Result<Gateway, GatewayError> {
     let credentials =
         Credentials { peppers: Peppers::open(&config.keys)?, capture: MacKey::open(&config.keys.capture)? };
     let ledger = Ledger::new(ledger_key(&config.kms, clock.clone()).await?, &config.public_url);
+    let status = StatusLists::new(&credentials.capture, &config.public_url);
     let inference = Inference::new(&config.inference, clock.clone())?;
     let store = Store::open(config.store_config()).await?;
     let journal = open_journal(config).await?;
@@ -94,6 +98,7 @@ async fn open(config: &Config, clock: Clock) -> Result<Gateway, GatewayError> {
     Ok(Gateway {
         store,
         journal,
+        public_url: config.public_url.trim_end_matches('/').to_owned(),
         clock,
         inference,
         credentials,
@@ -101,6 +106,8 @@ async fn open(config: &Config, clock: Clock) -> Result<Gateway, GatewayError> {
         ledger,
         origins: Origins::open(&config.network)?,
         events: config.events.as_ref().map(Events::open).transpose()?.map(Arc::new),
+        status,
+        log_readers: Readers::new(),
         jobs: config.jobs,
         tasks: TaskTracker::new(),
     })
@@ -145,6 +152,8 @@ fn router(
     };
     Ok(with_credential
         .merge(documents)
+        .merge(status_lists::routes(Arc::clone(gateway)))
+        .merge(log::documents::routes(Arc::clone(gateway)))
         .merge(standard_services(readiness)?)
         .fallback(layers::unknown_route)
         .layer(deadlines)

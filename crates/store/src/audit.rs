@@ -160,7 +160,7 @@ pub(crate) async fn append(
 }
 
 /// Where the next entry goes: after the last, or after the floor where none is left.
-async fn tail(conn: &mut Conn, tenant: TenantId) -> Result<(i64, [u8; 32]), StoreError> {
+pub(crate) async fn tail(conn: &mut Conn, tenant: TenantId) -> Result<(i64, [u8; 32]), StoreError> {
     let sql = "-- audit.tail
         SELECT seq, hash FROM audit WHERE tenant = $1 ORDER BY seq DESC LIMIT 1";
     let row = query(sql).bind(tenant.uuid()).fetch_optional(conn).await.map_err(StoreError::AuditUnavailable)?;

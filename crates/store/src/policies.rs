@@ -6,7 +6,7 @@ use crate::{
     codes::read_u32,
     conn::{Conn, Row, now_ms, query},
     error::is_unique_violation,
-    tenants,
+    log, tenants,
     tx::Tx,
 };
 use biometrics::{Policy, TenantId};
@@ -118,6 +118,7 @@ async fn put(mut tx: Tx, id: TenantId, policy: &Policy, by: &str) -> Result<PutP
     query(sql).bind(id.uuid()).bind(text(policy)?).execute(&mut tx).await?;
     let body = AuditBody::default().with("before", json(&before)?).with("after", json(policy)?).with("by", by);
     audit::append(&mut tx, id, "policy.changed", body).await?;
+    log::policy_changed(&mut tx, id, policy).await?;
     tx.commit().await?;
     Ok(PutPolicy::Changed { n })
 }

@@ -5,7 +5,7 @@ use crate::{
     AuditBody, Store, StoreError, audit, codes,
     conn::{Conn, Row, now_ms, query},
     error::is_unique_violation,
-    policies,
+    log, policies,
     tx::Tx,
 };
 use biometrics::{Policy, TenantId};
@@ -172,6 +172,7 @@ async fn create(mut tx: Tx, new: &NewTenant) -> Result<(), StoreError> {
     policies::first(&mut tx, new, now).await?;
     let body = new.audit.clone().with("name", new.name.as_str()).with("test", new.test);
     audit::append(&mut tx, new.id, "tenant.created", body.with("policy", policies::json(&new.policy)?)).await?;
+    log::policy_changed(&mut tx, new.id, &new.policy).await?;
     tx.commit().await
 }
 

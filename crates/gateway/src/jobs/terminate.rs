@@ -5,7 +5,7 @@
 //! attempt from before is in flight; the record is over exactly the proofs that the job left.
 
 use super::{Went, deadline, erase_many, stored, went};
-use crate::{gateway::Gateway, ledger::proof_id};
+use crate::gateway::Gateway;
 use receipt::ProofsHash;
 use store::{Emptied, Job, Step, Store};
 use wire::{Reason, convert, v1};
@@ -61,7 +61,7 @@ async fn end(gateway: &Gateway, job: &Job) -> Result<Went, Reason> {
     let (mut hash, mut after) = (ProofsHash::default(), None);
     loop {
         let page = stored(gateway.store.proved_deletions((job.tenant, job.id), after, PAGE).await)?;
-        let ordered = page.iter().all(|(erased, ..)| hash.add(&proof_id(erased), &erased.commitment));
+        let ordered = page.iter().all(|(erased, ..)| hash.add(&erased.proof_id(), &erased.commitment));
         if !ordered {
             return Err(Reason::Internal);
         }

@@ -79,21 +79,35 @@ impl Store {
     /// # Errors
     /// `Unavailable`, `Corrupt`; a broken chain is a value.
     pub async fn verify_audit(&self, tenant: TenantId) -> Result<Chain, StoreError> {
-        verify(&mut self.read(tenant).await?, tenant).await
+        self.verify_audit_through(tenant, &[]).await
+    }
+
+    /// The same through what the chain was at some positions, as the log was told (base64url): a chain that was cut before
+    /// one, or is another there, is broken there. What lies under the floor is gone and says nothing.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`; a broken chain is a value.
+    pub async fn verify_audit_through(&self, tenant: TenantId, anchors: &[(i64, String)]) -> Result<Chain, StoreError> {
+        verify(&mut self.read(tenant).await?, tenant, anchors).await
     }
 }
 
-/// The same as a connection sees it.
-pub(crate) async fn verify(conn: &mut Conn, tenant: TenantId) -> Result<Chain, StoreError> {
+/// Walks the tenant's chain as a connection sees it, through `anchors`.
+pub(crate) async fn verify(conn: &mut Conn, tenant: TenantId, anchors: &[(i64, String)]) -> Result<Chain, StoreError> {
+    let was = |entry: &AuditEntry| {
+        let told = anchors.iter().filter(|(seq, _)| *seq == entry.seq);
+        told.map(|(_, head)| head).all(|head| *head == receipt::base64url(&entry.hash))
+    };
+    let last = anchors.iter().map(|(seq, _)| *seq).max().unwrap_or(0);
     let mut walk = Walk::after(tenant, floor(conn, tenant).await?);
     let all = AuditQuery::everything(tenant);
     loop {
         let page = search(conn, &all, (walk.seq, PAGE)).await?;
-        if !page.iter().all(|entry| walk.step(entry)) {
+        if !page.iter().all(|entry| was(entry) && walk.step(entry)) {
             return Ok(Chain::Broken { seq: walk.next() });
         }
         if page.len() < PAGE as usize {
-            return Ok(walk.intact());
+            return Ok(if walk.seq >= last { walk.intact() } else { Chain::Broken { seq: walk.next() } });
         }
     }
 }

@@ -17,7 +17,7 @@ pub const TERMINATED_AUDIT_DAYS: u32 = 21;
 /// Entries of one transaction.
 const BATCH: u32 = 500;
 /// What is kept of a tenant for as long as its audit.
-const KEPT_WITH_AUDIT: [&str; 8] = [
+const KEPT_WITH_AUDIT: [&str; 9] = [
     "-- window.deletions
     DELETE FROM deletions WHERE tenant = $1",
     "-- window.job_users
@@ -34,6 +34,8 @@ const KEPT_WITH_AUDIT: [&str; 8] = [
     DELETE FROM seen_frames WHERE tenant = $1",
     "-- window.api_keys
     DELETE FROM api_keys WHERE tenant = $1",
+    "-- window.log_salts
+    DELETE FROM log_salts WHERE tenant = $1",
 ];
 
 /// What a turn did.
