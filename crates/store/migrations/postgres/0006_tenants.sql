@@ -56,7 +56,7 @@ END
 $$;
 
 -- Kinds of jobs are the program's to know.
-ALTER TABLE jobs DROP CONSTRAINT jobs_kind_check;
+ALTER TABLE jobs DROP CONSTRAINT IF EXISTS jobs_kind_check;
 CREATE UNIQUE INDEX jobs_one_termination ON jobs (tenant) WHERE kind = 'TERMINATE_TENANT' AND state IN ('QUEUED', 'RUNNING');
 
 -- Tenants that ended, as their certificates tell of it.
