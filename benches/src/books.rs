@@ -14,7 +14,7 @@ use std::{
 };
 use store::{
     AuditBody, ChallengeRow, CreateResult, LiveReceipt, NewChallenge, NewTenant, OpenAttempt, OpenResult, Opened,
-    RecordOutcome, RecordResult, SealedRow, Store, StoreConfig, TenantSecretsRow,
+    RecordOutcome, RecordResult, SealedRow, StatusSecret, Store, StoreConfig, TenantSecretsRow,
 };
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -125,6 +125,7 @@ async fn open(store: &Store, challenge: &ChallengeRow) -> Result<Opened> {
         purpose: challenge.purpose,
         lease_ms: 60_000,
         jti: Jti::new(id()),
+        status: StatusSecret::new(&[6; 32]),
         feature_space: None,
         frames: Vec::new(),
     };
@@ -143,7 +144,13 @@ async fn record(store: &Store, opened: &Opened, reference: Option<SealedRow>) ->
         settlement: Settlement::Reset,
         audit: AuditBody::default(),
         reference,
-        receipt: LiveReceipt { jti, pseudonym: "bench".to_owned(), expires_at_ms },
+        receipt: LiveReceipt {
+            jti,
+            pseudonym: "bench".to_owned(),
+            expires_at_ms,
+            iss: "bench".to_owned(),
+            sha256: [8; 32],
+        },
     };
     match store.record_outcome(outcome).await? {
         RecordResult::Recorded(_) => Ok(()),

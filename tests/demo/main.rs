@@ -6,6 +6,7 @@
 
 mod checks;
 mod floor;
+mod ledger;
 mod offline;
 mod story;
 mod traces;
@@ -41,6 +42,8 @@ async fn main() -> Result<()> {
         "demo: now a production tenant: light and motion, all five gates. Its captures are simulated from the portraits."
     );
     told.frames.extend(floor::tell(&cluster, &mut checks).await?);
+    println!("demo: now revocation, and the log that anybody may follow.");
+    told.frames.extend(ledger::tell(&cluster, &mut checks).await?);
     println!("demo: what an outsider checks without the cluster, and what is left behind.");
     offline::check(&cluster, &told, &mut checks)?;
     traces::check(&cluster, &told, &mut checks)?;

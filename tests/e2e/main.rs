@@ -1,6 +1,7 @@
 //! End-to-end tests: one file per behaviour.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests print what they measured")]
 
+mod audit_tamper;
 mod bad_calls;
 mod bad_frames;
 mod bad_starts;
@@ -17,12 +18,14 @@ mod evaluation;
 mod isolation;
 mod json;
 mod leaks;
+mod log;
 mod memory;
 mod moving;
 mod offline;
 mod production;
 mod races;
 mod replay;
+mod revocation;
 mod rotation;
 mod third_party;
 mod tokens;

@@ -5,7 +5,7 @@
 
 use crate::{
     caller::{self, Tenant},
-    cluster::Cluster,
+    cluster::{Cluster, PUBLIC_URL},
 };
 use anyhow::{Context, Result, bail, ensure};
 use biometrics::{ChallengeId, Jti, Purpose, ReferenceId, TenantId, UserId, Verdict, strikes::Settlement};
@@ -16,7 +16,7 @@ use service::Clock;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{
     AuditBody, CreateResult, EraseResult, Job, LiveReceipt, NewChallenge, OpenAttempt, OpenResult, RecordOutcome,
-    RecordResult, SealedRow, Store,
+    RecordResult, SealedRow, StatusSecret, Store,
 };
 use uuid::Uuid;
 
@@ -218,6 +218,7 @@ impl Hoard {
             purpose: Purpose::Enroll,
             lease_ms: 60_000,
             jti: Jti::new(random_id()?),
+            status: StatusSecret::new(&[6; 32]),
             feature_space: None,
             frames: Vec::new(),
         };
@@ -236,6 +237,8 @@ impl Hoard {
                 jti: opened.jti,
                 pseudonym: "hoard".to_owned(),
                 expires_at_ms: opened.lease_until_ms,
+                iss: format!("{PUBLIC_URL}/test-receipts"),
+                sha256: [8; 32],
             },
         };
         match self.store.record_outcome(outcome).await? {

@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod damage;
 pub mod database;
 pub mod expect;
+pub mod forger;
 pub mod hoard;
 pub mod json;
 pub mod load;

@@ -13,6 +13,7 @@ use crate::{
     measure, random,
 };
 use biometrics::{GateResult, Jti, Purpose, Verdict, decide, strikes};
+use ring::digest::{SHA256, digest};
 use std::{
     sync::{
         Arc,
@@ -133,6 +134,7 @@ impl Gateway {
             purpose: capture.purpose,
             lease_ms: u32::try_from((left + LEASE_GRACE).as_millis()).unwrap_or(u32::MAX),
             jti: Jti::new(random::uuid()?),
+            status: self.status.secret.clone(),
             feature_space: self.inference.feature_space(),
             frames,
         };
@@ -144,7 +146,8 @@ impl Gateway {
 
     /// The worker.
     async fn ask(&self, opened: &Opened, capture: &mut Capture) -> Result<Decided, Reason> {
-        let answered = self.inference.judge(opened, capture, self.clock.now_ms()).await?;
+        let told = (self.clock.now_ms(), self.status.uri(opened.status));
+        let answered = self.inference.judge(opened, capture, told).await?;
         read_answer(opened, answered).inspect_err(|_| tracing::error!("a worker's answer contradicts itself"))
     }
 
@@ -163,7 +166,7 @@ impl Gateway {
             settlement,
             audit: audit_body(&opened, &gates),
             reference: reference.clone(),
-            receipt: LiveReceipt { jti: opened.jti, pseudonym: decision.pseudonym.clone(), expires_at_ms },
+            receipt: self.live(&opened, &decision, expires_at_ms),
         };
         match self.store.record_outcome(outcome).await.map_err(store_fault)? {
             RecordResult::Recorded(recorded) => {
@@ -184,6 +187,15 @@ impl Gateway {
             // Asked again, the worker seals under the new key.
             RecordResult::KekRetired => Err(self.give_back(&opened, Reason::UnavailableKms).await),
         }
+    }
+
+    /// What is kept of the receipt, and what the log is told.
+    fn live(&self, opened: &Opened, decision: &v1::Decision, expires_at_ms: i64) -> LiveReceipt {
+        let mut sha256 = [0; 32];
+        sha256.copy_from_slice(digest(&SHA256, decision.receipt.as_bytes()).as_ref());
+        let (jti, pseudonym) = (opened.jti, decision.pseudonym.clone());
+        let issuer = if opened.tenant.test { "test-receipts" } else { "receipts" };
+        LiveReceipt { jti, pseudonym, expires_at_ms, iss: format!("{}/{issuer}", self.public_url), sha256 }
     }
 
     /// The lease ended before its outcome was written, so there is none. Asked again, T1 says what came between.

@@ -3,6 +3,7 @@
 pub(crate) mod deletion;
 pub(crate) mod holds;
 pub(crate) mod jobs;
+pub(crate) mod log;
 pub(crate) mod store;
 
 use anyhow::Context as _;
@@ -59,6 +60,11 @@ pub(crate) enum Command {
     Hold {
         #[command(subcommand)]
         command: holds::HoldCommand,
+    },
+    /// Take an audit's head out of the transparency log, hold the audit against one, erase a user from the log.
+    Log {
+        #[command(subcommand)]
+        command: log::LogCommand,
     },
     /// Destroy references that outlived the window of the tenant's policy. Gateways do so by themselves, every ten minutes.
     Retention {

@@ -35,7 +35,12 @@ impl Gateway {
         let tenant = call.caller.as_tenant()?;
         let jti = convert::parsed(&request.jti, "jti")?;
         match self.store.revoke_receipt(tenant, jti, AuditBody::default()).await.map_err(store_fault)? {
-            RevokeResult::Revoked | RevokeResult::AlreadyInvalid => Ok(v1::RevokeReceiptResponse {}),
+            RevokeResult::Revoked => {
+                self.status.forget().await;
+                metrics::counter!("countersign_receipts_revoked_total").increment(1);
+                Ok(v1::RevokeReceiptResponse {})
+            }
+            RevokeResult::AlreadyInvalid => Ok(v1::RevokeReceiptResponse {}),
             RevokeResult::Unknown => Err(Reason::UnknownReceipt),
         }
     }

@@ -4,11 +4,21 @@
 //! Must never know: requests of tenants. Invariant: it asks, shows and signs what is recorded; the work is the gateways'. Releasing
 //! a hold alone does at once what waited for it.
 
-use crate::{Config, GatewayError, ledger::Ledger, start};
+use crate::{
+    Config, GatewayError,
+    ledger::Ledger,
+    log::{
+        audit::{self, AuditCheck},
+        prove::prove,
+    },
+    start,
+};
 use biometrics::{HoldId, JobId, TenantId, UserId};
+use receipt::{Logged, TrustedKeys};
 use service::Clock;
-use store::{Hold, Job, JobKind, NewHold, NewJob, QueueResult, ReleaseHold, Store, StoreConfig};
+use store::{EraseSalts, Hold, Job, JobKind, NewHold, NewJob, QueueResult, ReleaseHold, Store, StoreConfig};
 use uuid::Uuid;
+use wire::Reason;
 
 /// Who asks, as audit and jobs name it.
 const OPERATOR: &str = "operator";
@@ -120,6 +130,36 @@ impl Desk {
     /// `Store`.
     pub async fn holds(&self, tenant: TenantId, standing: bool) -> Result<Vec<Hold>, GatewayError> {
         Ok(self.store.holds(tenant, standing, LISTED).await?)
+    }
+
+    /// The newest head of a tenant's audit chain that the log was told, with its proof; `None` where it was told none yet.
+    ///
+    /// # Errors
+    /// `Refused` where the database does not answer, or its log does not lead to its root.
+    pub async fn audit_anchor(&self, tenant: TenantId) -> Result<Option<String>, GatewayError> {
+        let proof = prove(&self.store, &tenant.to_string()).await?;
+        proof.map(|proof| proof.to_text().map_err(|_| Reason::Internal.into())).transpose()
+    }
+
+    /// Holds a tenant's audit chain, and the log, against a head that was kept elsewhere; `keys` are the ledger's.
+    ///
+    /// # Errors
+    /// `Store`. What is wrong with chain or log is a value.
+    pub async fn check_audit(
+        &self,
+        tenant: TenantId,
+        held: &Logged,
+        keys: &TrustedKeys,
+    ) -> Result<AuditCheck, GatewayError> {
+        Ok(audit::check(&self.store, (tenant, held), keys).await?)
+    }
+
+    /// Destroys the salts of a user's leaves in the log.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn erase_salts(&self, tenant: TenantId, user: &UserId) -> Result<EraseSalts, GatewayError> {
+        Ok(self.store.erase_salts(tenant, user, OPERATOR).await?)
     }
 
     async fn queue(&self, new: NewJob<'_>) -> Result<JobId, GatewayError> {

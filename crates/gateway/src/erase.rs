@@ -42,7 +42,10 @@ impl Gateway {
     async fn erase(&self, tenant: TenantId, user: &UserId, cause: &str) -> Result<String, Reason> {
         let policy = self.tenant(tenant).await?.policy;
         let erased = match self.store.erase(tenant, user, cause).await.map_err(store_fault)? {
-            EraseResult::Erased(erased) => erased,
+            EraseResult::Erased(erased) => {
+                self.status.forget().await;
+                erased
+            }
             EraseResult::Proved(erased, checkpoint) => {
                 return self.ledger.deletion_proof(&erased, checkpoint, (self.clock.now_ms(), &policy)).await;
             }

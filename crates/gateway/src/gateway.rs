@@ -10,7 +10,9 @@ use crate::{
     fault::{internal, store_fault},
     inference::Inference,
     ledger::Ledger,
+    log::documents::Readers,
     measure,
+    status_lists::StatusLists,
 };
 use biometrics::TenantId;
 use service::Clock;
@@ -23,6 +25,8 @@ use wire::Reason;
 pub(crate) struct Gateway {
     /// The database.
     pub(crate) store: Store,
+    /// Public base address, without a trailing slash.
+    pub(crate) public_url: String,
     /// This process's clock.
     pub(crate) clock: Clock,
     /// The workers.
@@ -31,8 +35,12 @@ pub(crate) struct Gateway {
     pub(crate) credentials: Credentials,
     /// The gate keeper.
     pub(crate) admission: Admission,
-    /// Signs deletion proofs.
+    /// Signs deletion proofs, status lists and checkpoints.
     pub(crate) ledger: Ledger,
+    /// Which receipts were revoked, for everybody.
+    pub(crate) status: StatusLists,
+    /// Strangers who read the log.
+    pub(crate) log_readers: Readers,
     /// How long-running work is done.
     pub(crate) jobs: config::Jobs,
     /// Work that goes on when its caller hangs up; the drain waits for it.

@@ -9,6 +9,7 @@ use crate::{GatewayError, capture::Capture, config};
 use biometrics::Purpose;
 use service::clock::Clock;
 use std::{
+    collections::BTreeMap,
     future::Future,
     sync::{
         PoisonError, RwLock,
@@ -47,7 +48,26 @@ pub(crate) struct Inference {
     workers: Vec<Worker>,
     turn: AtomicUsize,
     clock: Clock,
-    feature_space: RwLock<Option<String>>,
+    /// What the workers that answered the last probe run.
+    runs: RwLock<Vec<Runs>>,
+}
+
+/// What a worker runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Runs {
+    /// What it compares.
+    pub(crate) feature_space: String,
+    /// Digests of its models, by role, as 64 hexadecimal digits.
+    pub(crate) models: BTreeMap<String, String>,
+    /// Thumbprint of the key that signs its receipts.
+    pub(crate) receipt_kid: String,
+}
+
+impl Runs {
+    fn of(answer: v1::DescribeResponse) -> Self {
+        let models = answer.models.into_iter().map(|model| (model.role, hex::encode(model.sha256))).collect();
+        Self { feature_space: answer.feature_space, models, receipt_kid: answer.receipt_kid }
+    }
 }
 
 /// What a worker said of one attempt, as it came.
@@ -86,15 +106,21 @@ impl Inference {
         if workers.is_empty() {
             return Err(GatewayError::NoWorker);
         }
-        Ok(Self { workers, turn: AtomicUsize::new(0), clock, feature_space: RwLock::new(None) })
+        Ok(Self { workers, turn: AtomicUsize::new(0), clock, runs: RwLock::default() })
     }
 
-    /// Has one opened attempt judged; takes the frames out of `capture`. `now_ms` is the gateway's clock.
+    /// Has one opened attempt judged; takes the frames out of `capture`. `told` is the gateway's clock, in milliseconds, and where
+    /// the status list of the attempt's position is published.
     ///
     /// # Errors
     /// What a worker may refuse for, `UNAVAILABLE_WORKER`, or `DEADLINE_EXCEEDED`.
-    pub(crate) async fn judge(&self, opened: &Opened, capture: &mut Capture, now_ms: i64) -> Result<Answered, Reason> {
-        let context = Some(context::of(opened, capture, now_ms));
+    pub(crate) async fn judge(
+        &self,
+        opened: &Opened,
+        capture: &mut Capture,
+        told: (i64, String),
+    ) -> Result<Answered, Reason> {
+        let context = Some(context::of(opened, capture, told));
         let frames = capture.frames.take();
         match opened.challenge.purpose {
             Purpose::Enroll => {
@@ -149,26 +175,34 @@ impl Inference {
         self.call(request, deadline, send).await
     }
 
-    /// Asks every worker what it runs, for readiness; answers how many did. What they compare is remembered where all
-    /// of them compare the same.
+    /// Asks every worker what it runs, for readiness; answers how many did. What they run is remembered.
     pub(crate) async fn probe(&self) -> usize {
         let asked = self.workers.iter().map(|worker| async {
             let mut request = Request::new(v1::DescribeRequest {});
             request.set_timeout(PROBE);
             let answer = tokio::time::timeout(PROBE, worker.client.clone().describe(request)).await;
-            answer.ok()?.ok().map(|answer| answer.into_inner().feature_space)
+            answer.ok()?.ok().map(|answer| Runs::of(answer.into_inner()))
         });
-        let mut spaces: Vec<_> = futures::future::join_all(asked).await.into_iter().flatten().collect();
-        let answered = spaces.len();
-        spaces.dedup();
-        let common = if spaces.len() == 1 { spaces.pop() } else { None };
-        *self.feature_space.write().unwrap_or_else(PoisonError::into_inner) = common;
+        let runs: Vec<_> = futures::future::join_all(asked).await.into_iter().flatten().collect();
+        let answered = runs.len();
+        *self.runs.write().unwrap_or_else(PoisonError::into_inner) = runs;
         answered
     }
 
-    /// What every worker that answered the last probe compares, where that is one thing.
+    /// What every worker that answered the last probe runs, where that is one thing.
+    pub(crate) fn runs(&self) -> Option<Runs> {
+        self.common(Runs::clone)
+    }
+
+    /// What they compare, where that is one thing.
     pub(crate) fn feature_space(&self) -> Option<String> {
-        self.feature_space.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.common(|runs| runs.feature_space.clone())
+    }
+
+    fn common<T: PartialEq>(&self, part: impl Fn(&Runs) -> T) -> Option<T> {
+        let all = self.runs.read().unwrap_or_else(PoisonError::into_inner);
+        let first = all.first().map(&part)?;
+        all.iter().all(|other| part(other) == first).then_some(first)
     }
 
     /// Asks the workers in turn until one answers or the deadline, on the monotonic clock, is near.

@@ -1,9 +1,9 @@
-//! What is done without being asked: readiness, leases that nobody came back for, rows past their window, erased bytes; and
-//! jobs, which somebody asked for.
+//! What is done without being asked: readiness, leases that nobody came back for, rows past their window, erased bytes; the log;
+//! and jobs, which somebody asked for.
 //!
 //! Must never know: requests. Invariant: a turn that fails is logged and tried again; it never ends the janitor.
 
-use crate::{gateway::Gateway, inference::Inference, jobs};
+use crate::{gateway::Gateway, inference::Inference, jobs, log::sequence};
 use service::Readiness;
 use std::{sync::Arc, time::Duration};
 use store::{Erased, Store, StoreError};
@@ -23,7 +23,8 @@ const DELETIONS: u32 = 100;
 
 /// Works until `shutdown`.
 pub(crate) async fn work(gateway: Arc<Gateway>, readiness: Readiness, shutdown: CancellationToken) {
-    let Ok(leader) = jobs::Leader::new(gateway.jobs) else { return };
+    let leader = |task| jobs::Leader::new(gateway.jobs, task);
+    let (Ok(leader), Ok(sequencer)) = (leader(jobs::TASK), leader(sequence::TASK)) else { return };
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = probing(&gateway, &readiness) => {}
@@ -31,8 +32,10 @@ pub(crate) async fn work(gateway: Arc<Gateway>, readiness: Readiness, shutdown: 
         () = dropping_old(&gateway) => {}
         () = finishing_deletions(&gateway.store) => {}
         () = jobs::work(&gateway, &leader) => {}
+        () = sequence::work(&gateway, &sequencer) => {}
     }
     noted("the lease", leader.resign(&gateway.store).await);
+    noted("the log's lease", sequencer.resign(&gateway.store).await);
 }
 
 async fn probing(gateway: &Gateway, readiness: &Readiness) {

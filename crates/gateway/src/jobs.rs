@@ -28,7 +28,7 @@ const SIDE_BY_SIDE: u32 = 16;
 /// How long a worker may take over one step.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The name of the lease.
-const TASK: &str = "jobs";
+pub(crate) const TASK: &str = "jobs";
 
 /// This process as one that may lead.
 pub(crate) struct Leader {
@@ -47,12 +47,12 @@ pub(crate) enum Went {
 }
 
 impl Leader {
-    /// A candidate of its own.
+    /// A candidate of its own for one kind of work.
     ///
     /// # Errors
     /// `INTERNAL` when the system gives no randomness.
-    pub(crate) fn new(settings: config::Jobs) -> Result<Self, Reason> {
-        let candidate = Candidate { task: TASK, holder: random::uuid()?, lease_ms: settings.lease_ms };
+    pub(crate) fn new(settings: config::Jobs, task: &'static str) -> Result<Self, Reason> {
+        let candidate = Candidate { task, holder: random::uuid()?, lease_ms: settings.lease_ms };
         Ok(Self { candidate, renew_at_ms: AtomicU64::new(0) })
     }
 
@@ -65,7 +65,7 @@ impl Leader {
     }
 
     /// Whether we lead now; asks the database where the lease is not ours or a third of it has passed.
-    async fn leads(&self, gateway: &Gateway) -> Result<bool, StoreError> {
+    pub(crate) async fn leads(&self, gateway: &Gateway) -> Result<bool, StoreError> {
         let now = gateway.clock.monotonic().as_millis();
         let now_ms = u64::try_from(now).unwrap_or(u64::MAX).max(1);
         if now_ms < self.renew_at_ms.load(Ordering::Relaxed) {
@@ -163,6 +163,6 @@ const fn went(moved: bool) -> Went {
 }
 
 /// What the store says, as a reason.
-fn stored<T>(result: Result<T, StoreError>) -> Result<T, Reason> {
+pub(crate) fn stored<T>(result: Result<T, StoreError>) -> Result<T, Reason> {
     result.map_err(store_fault)
 }

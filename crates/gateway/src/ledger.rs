@@ -1,17 +1,22 @@
-//! The ledger: signs what the gateway sees happen in the database: deletion proofs and key-destruction certificates.
+//! The ledger: signs what the gateway sees happen in the database: deletion proofs, key-destruction certificates, status lists, the
+//! log's checkpoints.
 //!
 //! Must never know: receipts; they have another issuer and another key, in the worker. Invariant: a proof is signed only
 //! with a [`Checkpoint`] in hand.
 
-use crate::fault::{custody_fault, internal};
+use crate::{
+    fault::{custody_fault, internal},
+    status_lists::Listed,
+};
 use biometrics::Policy;
-use custody::Signer;
+use custody::{CustodyError, Signer};
 use receipt::{
-    CoversClaim, DeletionClaims, DestructionClaims, EncodeError, Exception, KekClaim, LiveStore, RefClaim, Typ,
+    CoversClaim, DeletionClaims, DestructionClaims, EncodeError, Exception, Growth, KekClaim, LiveStore, LogFault,
+    RefClaim, StatusListClaims, StatusListPlace, Typ,
 };
 use serde::Serialize;
 use std::sync::Arc;
-use store::{Checkpoint, Erased, KekDestruction};
+use store::{Checkpoint, Erased, KekDestruction, LogWork};
 use tokio::task::spawn_blocking;
 use wire::Reason;
 
@@ -47,7 +52,7 @@ impl Ledger {
             iss: self.issuer.clone(),
             aud: erased.tenant.to_string(),
             iat: now_ms.max(checkpoint.at_ms()).max(erased.deleted_at_ms).div_euclid(1000),
-            jti: format!("dl_{}", erased.deletion_id.simple()),
+            jti: erased.proof_id(),
             sub: None,
             reference: RefClaim {
                 id: erased.reference_id,
@@ -70,7 +75,7 @@ impl Ledger {
             iss: self.issuer.clone(),
             aud: gone.tenant.to_string(),
             iat: now_ms.max(gone.destroyed_at_ms).div_euclid(1000),
-            jti: format!("kd_{}", gone.id.simple()),
+            jti: gone.certificate_id(),
             kek: KekClaim { version: gone.kek_version, successor: gone.successor, provider: gone.provider.clone() },
             destroyed_at: gone.destroyed_at_ms.div_euclid(1000),
             asserted: vec!["destroyed_at".to_owned(), "kek".to_owned()],
@@ -78,19 +83,72 @@ impl Ledger {
         self.encode(Typ::KeyDestruction, claims).await
     }
 
+    /// Packs and signs one status list.
+    ///
+    /// # Errors
+    /// `INTERNAL` where it does not pack, `UNAVAILABLE_KMS`.
+    pub(crate) async fn status_list(&self, listed: Listed) -> Result<String, Reason> {
+        let iss = self.issuer.clone();
+        self.blocking(move |signer| {
+            let Listed { uri, revoked, iat, ttl, life } = listed;
+            let place = StatusListPlace { iss: &iss, uri: &uri, iat, ttl, life };
+            let claims = StatusListClaims::new(place, revoked).map_err(|_| Reason::Internal)?;
+            sign(signer, Typ::StatusList, &claims)
+        })
+        .await
+    }
+
+    /// Lets the log's tree grow by what waits and signs the checkpoint of the new root. Tiles that do not lead to the old root
+    /// are a value: nothing is signed over them.
+    ///
+    /// # Errors
+    /// `INTERNAL` where the checkpoint does not encode, `UNAVAILABLE_KMS`.
+    pub(crate) async fn grow(&self, work: LogWork) -> Result<(LogWork, Result<(Growth, String), LogFault>), Reason> {
+        let iss = self.issuer.clone();
+        self.blocking(move |signer| {
+            let growth = match receipt::grow(&work.head, &work.edge, &work.queue) {
+                Ok(growth) => growth,
+                Err(fault) => return Ok((work, Err(fault))),
+            };
+            let key = signer.key().map_err(custody_fault)?;
+            let note = receipt::checkpoint_note(&growth.head, &iss, &key.public, |text| signer.sign(&key, text));
+            Ok((work, Ok((growth, note.map_err(unsigned)?))))
+        })
+        .await
+    }
+
+    /// Thumbprint of the key that signs now.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE_KMS`.
+    pub(crate) async fn key_id(&self) -> Result<String, Reason> {
+        let key = self.blocking(|signer| signer.key().map_err(custody_fault)).await?;
+        Ok(receipt::thumbprint(&key.public))
+    }
+
     async fn encode(&self, typ: Typ, claims: impl Serialize + Send + 'static) -> Result<String, Reason> {
+        self.blocking(move |signer| sign(signer, typ, &claims)).await
+    }
+
+    /// A token or key service may keep us waiting.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Signer) -> Result<T, Reason> + Send + 'static,
+    ) -> Result<T, Reason> {
         let signer = Arc::clone(&self.signer);
-        // A token or key service may keep us waiting.
-        let signed = spawn_blocking(move || sign(&signer, typ, &claims)).await;
-        signed.unwrap_or_else(|error| Err(internal(&error)))
+        spawn_blocking(move || work(&signer)).await.unwrap_or_else(|error| Err(internal(&error)))
     }
 }
 
 fn sign(signer: &Signer, typ: Typ, claims: &impl Serialize) -> Result<String, Reason> {
     let key = signer.key().map_err(custody_fault)?;
     let kid = receipt::thumbprint(&key.public);
-    receipt::encode(typ, &kid, claims, |message| signer.sign(&key, message)).map_err(|error| match error {
+    receipt::encode(typ, &kid, claims, |message| signer.sign(&key, message)).map_err(unsigned)
+}
+
+fn unsigned(error: EncodeError<CustodyError>) -> Reason {
+    match error {
         EncodeError::Claims => Reason::Internal,
         EncodeError::Sign(error) => custody_fault(error),
-    })
+    }
 }

@@ -30,9 +30,11 @@ mod jobs;
 mod json;
 mod layers;
 mod ledger;
+mod log;
 mod measure;
 mod random;
 mod start;
+mod status_lists;
 pub mod tenants;
 mod verify;
 
@@ -41,4 +43,5 @@ mod tests;
 
 pub use config::Config;
 pub use error::GatewayError;
+pub use log::audit::AuditCheck;
 pub use start::{Running, start};

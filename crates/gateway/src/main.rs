@@ -13,6 +13,7 @@ async fn main() -> anyhow::Result<()> {
         commands::Command::Job { command } => commands::jobs::job(command).await,
         commands::Command::Delete(delete) => delete.run().await,
         commands::Command::Hold { command } => commands::holds::hold(command).await,
+        commands::Command::Log { command } => commands::log::log(command).await,
         commands::Command::Retention { command } => commands::deletion::retention(command).await,
         commands::Command::Store { command } => commands::store::store(command).await,
     }

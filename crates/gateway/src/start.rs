@@ -13,6 +13,8 @@ use crate::{
     inference::Inference,
     janitor, json, layers,
     ledger::Ledger,
+    log::{self, documents::Readers},
+    status_lists::{self, StatusLists},
 };
 use axum::{Router, middleware};
 use custody::{KeyUse, Kms, KmsConfig, Signer};
@@ -36,7 +38,8 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use wire::{FILE_DESCRIPTOR_SET, v1::verification_service_server::SERVICE_NAME};
 
 /// Addresses that need no deadline.
-const EXEMPT: &[&str] = &["/grpc.health.v1.Health/", "/grpc.reflection.", documents::PREFIX];
+const EXEMPT: &[&str] =
+    &["/grpc.health.v1.Health/", "/grpc.reflection.", documents::PREFIX, status_lists::PREFIX, log::PREFIX];
 
 /// A gateway that serves.
 #[derive(Debug)]
@@ -82,14 +85,18 @@ async fn open(config: &Config, clock: Clock) -> Result<Gateway, GatewayError> {
     let credentials =
         Credentials { peppers: Peppers::open(&config.keys)?, capture: MacKey::open(&config.keys.capture)? };
     let ledger = Ledger::new(ledger_key(&config.kms, clock.clone()).await?, &config.public_url);
+    let status = StatusLists::new(&credentials.capture, &config.public_url);
     let inference = Inference::new(&config.inference, clock.clone())?;
     Ok(Gateway {
         store: Store::open(StoreConfig::from(&config.store)).await?,
+        public_url: config.public_url.trim_end_matches('/').to_owned(),
         clock,
         inference,
         credentials,
         admission: Admission::new(&config.limits),
         ledger,
+        status,
+        log_readers: Readers::new(),
         jobs: config.jobs,
         tasks: TaskTracker::new(),
     })
@@ -128,6 +135,8 @@ fn router(
     };
     Ok(with_credential
         .merge(documents)
+        .merge(status_lists::routes(Arc::clone(gateway)))
+        .merge(log::documents::routes(Arc::clone(gateway)))
         .merge(standard_services(readiness)?)
         .fallback(layers::unknown_route)
         .layer(deadlines)

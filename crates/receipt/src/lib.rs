@@ -37,7 +37,7 @@ pub use jwk::{KeySet, MAX_KEYS, PublicJwk, jwks_document, thumbprint};
 pub use jws::{EncodeError, MAX_TOKEN_BYTES, Typ, encode};
 pub use log::{
     Checkpoint, Continues, Growth, KeyName, KeyUse, Leaf, LogEvent, LogProof, Logged, MAX_NOTE_BYTES, MAX_TREE, Salt,
-    TILE_WIDTH, Tile, TreeHead, check_consistency, checkpoint_note, continues, edge, grow, log_origin,
+    TILE_WIDTH, Tile, TreeHead, check_consistency, checkpoint_note, continues, edge, grow, log_origin, path_to_root,
     prove_consistency, prove_inclusion,
 };
 pub use permutation::{IndexOrder, LIST_ENTRIES};

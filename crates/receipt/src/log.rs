@@ -25,7 +25,7 @@ pub use leaf::{Leaf, Salt};
 pub use note::MAX_NOTE_BYTES;
 pub use proof::{LogProof, Logged};
 pub use tile::{TILE_WIDTH, Tile};
-pub use walk::{Continues, check_consistency, continues, prove_consistency, prove_inclusion};
+pub use walk::{Continues, check_consistency, continues, path_to_root, prove_consistency, prove_inclusion};
 
 use crate::refused::LogFault;
 use tlog_tiles::{Error, Hash};

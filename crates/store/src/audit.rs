@@ -146,7 +146,8 @@ pub(crate) async fn append(
     Ok(())
 }
 
-async fn tail(conn: &mut Conn, tenant: TenantId) -> Result<(i64, [u8; 32]), StoreError> {
+/// Position and hash of the last entry; 0 and zeros for none.
+pub(crate) async fn tail(conn: &mut Conn, tenant: TenantId) -> Result<(i64, [u8; 32]), StoreError> {
     let sql = "-- audit.tail
         SELECT seq, hash FROM audit WHERE tenant = $1 ORDER BY seq DESC LIMIT 1";
     let row = query(sql).bind(tenant.uuid()).fetch_optional(conn).await.map_err(StoreError::AuditUnavailable)?;
@@ -192,7 +193,16 @@ impl Store {
     /// # Errors
     /// `Unavailable`, `Corrupt`; a broken chain is a value.
     pub async fn verify_audit(&self, tenant: TenantId) -> Result<Chain, StoreError> {
-        verify(&mut self.read(tenant).await?, tenant).await
+        self.verify_audit_through(tenant, &[]).await
+    }
+
+    /// The same through what the chain was at some positions, as the log was told (base64url): a chain that was cut before
+    /// one, or is another there, is broken there.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`; a broken chain is a value.
+    pub async fn verify_audit_through(&self, tenant: TenantId, anchors: &[(i64, String)]) -> Result<Chain, StoreError> {
+        verify(&mut self.read(tenant).await?, tenant, anchors).await
     }
 }
 
@@ -204,20 +214,26 @@ async fn list(conn: &mut Conn, tenant: TenantId, (after, limit): (i64, u32)) -> 
     rows.iter().map(AuditEntry::read).collect()
 }
 
-/// Walks the tenant's chain as a connection sees it.
-pub(crate) async fn verify(conn: &mut Conn, tenant: TenantId) -> Result<Chain, StoreError> {
+/// Walks the tenant's chain as a connection sees it, through `anchors`.
+pub(crate) async fn verify(conn: &mut Conn, tenant: TenantId, anchors: &[(i64, String)]) -> Result<Chain, StoreError> {
+    let was = |entry: &AuditEntry| {
+        let told = anchors.iter().filter(|(seq, _)| *seq == entry.seq);
+        told.map(|(_, head)| head).all(|head| *head == receipt::base64url(&entry.hash))
+    };
+    let last = anchors.iter().map(|(seq, _)| *seq).max().unwrap_or(0);
     let (mut entries, mut head) = (0, [0; 32]);
     loop {
         let page = list(conn, tenant, (entries, PAGE as u32)).await?;
         for entry in &page {
             let follows = entry.seq == entries + 1 && entry.prev == head && entry.hash == entry.digest(tenant);
-            if !follows {
+            if !follows || !was(entry) {
                 return Ok(Chain::Broken { seq: entries + 1 });
             }
             (entries, head) = (entry.seq, entry.hash);
         }
         if (page.len() as i64) < PAGE {
-            return Ok(Chain::Intact { entries, head });
+            let whole = entries >= last;
+            return Ok(if whole { Chain::Intact { entries, head } } else { Chain::Broken { seq: entries + 1 } });
         }
     }
 }

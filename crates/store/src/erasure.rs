@@ -9,7 +9,7 @@ use crate::{
     door::make_id,
     failpoint, holds,
     leases::{self, Abandon},
-    receipts, references,
+    log, receipts, references,
     strikes::{self, Of},
     tx::Tx,
 };
@@ -67,6 +67,12 @@ pub(crate) struct Erase<'a> {
 }
 
 impl Erased {
+    /// How the deletion proof and the log name it.
+    #[must_use]
+    pub fn proof_id(&self) -> String {
+        format!("dl_{}", self.deletion_id.simple())
+    }
+
     pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             deletion_id: row.try_get("id")?,
@@ -126,6 +132,7 @@ pub(crate) async fn erase_row(conn: &mut Conn, erase: Erase<'_>, row: &SealedRow
         job: erase.job,
     };
     record(conn, &erased).await?;
+    log::erased(conn, &erased).await?;
     let body = erased.body(AuditBody::default()).with("cause", erase.cause).with("receipts_revoked", revoked);
     audit::append(conn, erase.tenant, "reference.erased", body).await?;
     Ok(erased)

@@ -5,7 +5,7 @@
 /// Aborts the process when `COUNTERSIGN_FAILPOINT` is `name`, or `name:N` at the N-th hit (from 1).
 ///
 /// Places: `t1.before_commit`, `t1.after_commit`, `worker.answered`, `t2.before_commit`, `t2.after_commit`,
-/// `erase.before_commit`, `erase.after_commit`, `erase.after_checkpoint`, `erase.after_proved`, `hold.before_commit`, `bulk.erase.before_commit`, `bulk.erase.after_commit`, `bulk.prove.before_commit`, and along a
+/// `erase.before_commit`, `erase.after_commit`, `erase.after_checkpoint`, `erase.after_proved`, `hold.before_commit`, `bulk.erase.before_commit`, `bulk.erase.after_commit`, `bulk.prove.before_commit`, `log.before_commit`, `log.after_commit`, and along a
 /// rotation `rotate.made`, `rotate.made.before_commit`, `rotate.made.after_commit`, `rotate.secrets.before_commit`,
 /// `rotate.batch.before_commit`, `rotate.batch.after_commit`, `rotate.fence.before_commit`, `rotate.fence.after_commit`,
 /// `rotate.destroying`, `rotate.destroyed.before_commit`, `rotate.done.before_commit`; along a copy `copy.batch`,

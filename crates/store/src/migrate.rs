@@ -17,6 +17,7 @@ const SQLITE: &[Listed] = &[
     (2, "deletions by user", include_str!("../migrations/sqlite/0002_deletions_by_user.sql")),
     (3, "seen frames", include_str!("../migrations/sqlite/0003_seen_frames.sql")),
     (4, "jobs", include_str!("../migrations/sqlite/0004_jobs.sql")),
+    (5, "log", include_str!("../migrations/sqlite/0005_log.sql")),
 ];
 
 const POSTGRES: &[Listed] = &[
@@ -24,6 +25,7 @@ const POSTGRES: &[Listed] = &[
     (2, "deletions by user", include_str!("../migrations/postgres/0002_deletions_by_user.sql")),
     (3, "seen frames", include_str!("../migrations/postgres/0003_seen_frames.sql")),
     (4, "jobs", include_str!("../migrations/postgres/0004_jobs.sql")),
+    (5, "log", include_str!("../migrations/postgres/0005_log.sql")),
 ];
 
 /// Where sqlx notes what it applied.

@@ -1,6 +1,6 @@
 //! T1: opens an attempt. Owns admission by the challenge's history, the user's strikes and the reference. Must never
 //! know: frames but by their hashes, verdict rules. Invariant: one transaction opens attempt n with a lease, reserves its
-//! receipt id and status index, charges a strike and remembers the frames, or does none of it.
+//! receipt id and status position, charges a strike and remembers the frames, or does none of it.
 
 use crate::{
     AuditBody, ChallengeRow, SealedRow, Store, StoreError, Tenant,
@@ -15,6 +15,7 @@ use crate::{
     leases::{self, Abandon},
     receipts::{self, Reserve},
     references,
+    status::{StatusPosition, StatusSecret},
     strikes::{Of, Strikes},
     tenants,
     tx::Tx,
@@ -37,6 +38,8 @@ pub struct OpenAttempt {
     pub lease_ms: u32,
     /// The receipt id that is reserved; a fresh one for every call.
     pub jti: Jti,
+    /// Orders the positions in status lists.
+    pub status: StatusSecret,
     /// Where the caller knows what the workers compare: a reference of another feature space is refused here.
     pub feature_space: Option<String>,
     /// Keyed hashes of the capture's frames in their order; none where the tenant's policy remembers none.
@@ -54,8 +57,8 @@ pub struct Opened {
     pub lease_until_ms: i64,
     /// The reserved receipt id.
     pub jti: Jti,
-    /// The reserved position in the tenant's status list.
-    pub status_index: u32,
+    /// The reserved position in a status list.
+    pub status: StatusPosition,
     /// The challenge.
     pub challenge: ChallengeRow,
     /// The tenant with its policy and wrapped secrets.
@@ -247,8 +250,9 @@ async fn write_open(
     let of = Of { tenant: open.tenant, user: &challenge.user };
     holds::note_access(conn, of, codes::purpose(challenge.purpose)).await?;
     let lock = admitted.strikes.charge(conn, of, now).await?;
-    let reserve = Reserve { jti: open.jti, tenant: open.tenant, user: &challenge.user, lease_until_ms };
-    let status_index = receipts::reserve(conn, reserve).await?;
+    let (user, secret) = (&challenge.user, &open.status);
+    let reserve = Reserve { jti: open.jti, tenant: open.tenant, user, lease_until_ms, secret };
+    let status = receipts::reserve(conn, reserve).await?;
     let sql = "-- attempts.open
         INSERT INTO attempts (challenge, n, tenant, user_id, state, lease_id, lease_until_ms, jti, charged,
                               strike_lock_ms, opened_at_ms)
@@ -283,7 +287,7 @@ async fn write_open(
         lease_id,
         lease_until_ms,
         jti: open.jti,
-        status_index,
+        status,
         challenge,
         tenant,
         reference: admitted.reference,

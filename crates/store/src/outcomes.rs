@@ -1,6 +1,6 @@
 //! T2: records an outcome. Owns the compare-and-set on the lease and all that goes with a decision. Must never know: the
 //! receipt, gates, why the verdict is what it is. Invariant: one transaction closes the lease, settles the strike,
-//! stores or replaces a reference, makes the receipt id valid and writes the audit entry, or does none of it; a second
+//! stores or replaces a reference, makes the receipt id valid, tells the log and writes the audit entry, or does none of it; a second
 //! ACCEPT of a challenge is refused by a unique constraint.
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     error::is_unique_violation,
     failpoint, holds,
     leases::{Abandon, OpenLease},
-    receipts,
+    log, receipts,
     references::{self, Place},
     strikes,
     tx::Tx,
@@ -28,6 +28,10 @@ pub struct LiveReceipt {
     pub pseudonym: String,
     /// End of its use window, Unix milliseconds.
     pub expires_at_ms: i64,
+    /// Its issuer, for the log.
+    pub iss: String,
+    /// SHA-256 of its compact form, for the log.
+    pub sha256: [u8; 32],
 }
 
 /// An outcome that is to be recorded.
@@ -187,6 +191,7 @@ async fn write_outcome(
     }
     settle(conn, leased, outcome.settlement, now).await?;
     receipts::issue(conn, lease.jti, &outcome.receipt.pseudonym, outcome.receipt.expires_at_ms).await?;
+    log::issued(conn, lease, &outcome.receipt).await?;
     let body = lease.body(outcome.audit.clone()).with("verdict", codes::verdict(outcome.verdict));
     audit::append(conn, lease.tenant, "attempt.decided", body).await?;
     let attempts_left = match outcome.verdict {

@@ -1,10 +1,10 @@
 //! What is kept of a receipt while it can be used: id, status index, pseudonym, expiry. Must never know: the receipt.
-//! Invariant: a status index is never given twice within a tenant, and INVALID never becomes VALID again.
+//! Invariant: two receipts never share a position in a status list, and INVALID never becomes VALID again.
 
 use crate::{
     AuditBody, Store, StoreError, audit,
-    codes::read_u32,
     conn::{Conn, query},
+    status::{self, StatusPosition, StatusSecret},
 };
 use biometrics::{Jti, TenantId, UserId};
 
@@ -22,31 +22,31 @@ pub enum RevokeResult {
     Unknown,
 }
 
-/// A receipt id that is to be reserved together with a status index.
+/// A receipt id that is to be reserved together with a position in a status list.
 pub(crate) struct Reserve<'a> {
     pub(crate) jti: Jti,
     pub(crate) tenant: TenantId,
     pub(crate) user: &'a UserId,
     pub(crate) lease_until_ms: i64,
+    pub(crate) secret: &'a StatusSecret,
 }
 
-/// Reserves the id; answers the next unused status index of the tenant.
-pub(crate) async fn reserve(conn: &mut Conn, reserve: Reserve<'_>) -> Result<u32, StoreError> {
-    let sql = "-- receipts.next_status
-        UPDATE tenants SET next_status = next_status + 1 WHERE id = $1 RETURNING next_status - 1 AS claimed";
-    let index: i64 = query(sql).bind(reserve.tenant.uuid()).fetch_one(conn).await?.try_get("claimed")?;
+/// Reserves the id; answers its position.
+pub(crate) async fn reserve(conn: &mut Conn, reserve: Reserve<'_>) -> Result<StatusPosition, StoreError> {
+    let position = status::claim(conn, reserve.tenant, reserve.secret).await?;
     let sql = "-- receipts.reserve
-        INSERT INTO live_receipts (jti, tenant, user_id, status_index, status, expires_at_ms)
-        VALUES ($1, $2, $3, $4, 'RESERVED', $5)";
+        INSERT INTO live_receipts (jti, tenant, user_id, status_list, status_index, status, expires_at_ms)
+        VALUES ($1, $2, $3, $4, $5, 'RESERVED', $6)";
     query(sql)
         .bind(reserve.jti.uuid())
         .bind(reserve.tenant.uuid())
         .bind(reserve.user.as_str())
-        .bind(index)
+        .bind(position.list)
+        .bind(position.index)
         .bind(reserve.lease_until_ms + RESERVED_MS)
         .execute(conn)
         .await?;
-    read_u32(index)
+    Ok(position)
 }
 
 /// Makes a reserved id VALID with its pseudonym and expiry.
@@ -100,16 +100,5 @@ impl Store {
             Ok(RevokeResult::Revoked)
         })
         .await
-    }
-
-    /// Status indexes of the tenant that are INVALID and not yet dropped, ascending.
-    ///
-    /// # Errors
-    /// `Unavailable`, `Corrupt`.
-    pub async fn invalid_status_indexes(&self, tenant: TenantId) -> Result<Vec<u32>, StoreError> {
-        let sql = "-- receipts.invalid_indexes
-            SELECT status_index FROM live_receipts WHERE tenant = $1 AND status = 'INVALID' ORDER BY status_index";
-        let rows = query(sql).bind(tenant.uuid()).fetch_all(&mut self.read(tenant).await?).await?;
-        rows.iter().map(|row| read_u32(row.try_get("status_index")?)).collect()
     }
 }

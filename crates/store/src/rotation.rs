@@ -10,6 +10,7 @@ use crate::{
     door::make_id,
     failpoint,
     jobs::{self, Job, Progress, Step},
+    log,
     tx::Tx,
 };
 use biometrics::{JobId, ReferenceId, TenantId, UserId};
@@ -108,6 +109,12 @@ pub struct KekDestruction {
 }
 
 impl KekDestruction {
+    /// How the certificate and the log name it.
+    #[must_use]
+    pub fn certificate_id(&self) -> String {
+        format!("kd_{}", self.id.simple())
+    }
+
     fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.try_get("id")?,
@@ -135,6 +142,7 @@ impl Store {
                 return Ok(false);
             }
             audit::append(&mut tx, job.tenant, "kek.made", job.body().with("kek_version", version)).await?;
+            log::kek_made(&mut tx, job, version).await?;
             failpoint("rotate.made.before_commit");
             tx.commit().await?;
             failpoint("rotate.made.after_commit");
@@ -408,6 +416,7 @@ async fn destroyed(mut tx: Tx, gone: &KekDestruction) -> Result<(), StoreError> 
         .with("provider", gone.provider.as_str())
         .with("certificate", gone.id.to_string());
     audit::append(&mut tx, gone.tenant, "kek.destroyed", body).await?;
+    log::kek_destroyed(&mut tx, gone).await?;
     failpoint("rotate.destroyed.before_commit");
     tx.commit().await?;
     Ok(())

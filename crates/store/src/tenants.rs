@@ -5,6 +5,7 @@ use crate::{
     AuditBody, Store, StoreError, audit, codes,
     conn::{Conn, Row, now_ms, query},
     error::is_unique_violation,
+    log,
     tx::Tx,
 };
 use biometrics::{Policy, TenantId};
@@ -111,6 +112,7 @@ async fn create(mut tx: Tx, new: &NewTenant) -> Result<(), StoreError> {
         .map_err(|e| if is_unique_violation(&e) { StoreError::Exists("tenant") } else { e.into() })?;
     let body = new.audit.clone().with("name", new.name.as_str()).with("test", new.test);
     audit::append(&mut tx, new.id, "tenant.created", body.with("policy", new.policy.version.as_str())).await?;
+    log::policy_changed(&mut tx, new.id, &new.policy).await?;
     Ok(tx.commit().await?)
 }
 
@@ -158,6 +160,7 @@ impl Store {
             }
             let body = audit.clone().with("policy", policy.version.as_str());
             audit::append(&mut tx, id, "policy.changed", body).await?;
+            log::policy_changed(&mut tx, id, policy).await?;
             tx.commit().await?;
             Ok(true)
         })

@@ -33,6 +33,11 @@ impl Peppers {
         Self { current, previous: None }
     }
 
+    /// Tells the current one from others, and nothing else.
+    pub(crate) fn id(&self) -> String {
+        hex::encode(&self.current.mac(b"countersign/pepper-id/v1\0")[..16])
+    }
+
     /// Whether `mac` is the MAC of `message` under either, in time that does not depend on which.
     pub(crate) fn verify(&self, message: &[u8], mac: &[u8]) -> bool {
         let current = self.current.verify(message, mac);

@@ -7,8 +7,8 @@ use crate::capture::Capture;
 use store::{Opened, SealedRow, Tenant};
 use wire::{convert, v1};
 
-/// The context of an opened attempt.
-pub(super) fn of(opened: &Opened, capture: &Capture, now_ms: i64) -> v1::AttemptContext {
+/// The context of an opened attempt; `status_uri` is where its position's list is published.
+pub(super) fn of(opened: &Opened, capture: &Capture, (now_ms, status_uri): (i64, String)) -> v1::AttemptContext {
     let challenge = &opened.challenge;
     v1::AttemptContext {
         tenant_id: challenge.tenant.to_string(),
@@ -21,9 +21,8 @@ pub(super) fn of(opened: &Opened, capture: &Capture, now_ms: i64) -> v1::Attempt
         action: serde_json::from_str(&challenge.action_json).ok().map(|action| convert::action_to_wire(&action)),
         displayed_action: Some(convert::action_to_wire(&capture.displayed)),
         jti: opened.jti.to_string(),
-        status_index: opened.status_index,
-        // Empty until status lists are published: a receipt names no address where nothing is.
-        status_uri: String::new(),
+        status_index: opened.status.index,
+        status_uri,
         asserted_display_sha256: challenge.display_sha256.to_vec(),
         asserted_consent: capture.consent.clone(),
         asserted_ip: String::new(),

@@ -1,9 +1,7 @@
 //! Deletion and its proof.
 
 use super::house::{House, new_challenge, reason, verification};
-use custody::PemKey;
-use receipt::{ExpectedDeletion, KeySet, Pin, TrustedKeys, jwks_document, thumbprint, verify_deletion_proof};
-use std::convert::Infallible;
+use receipt::{ExpectedDeletion, verify_deletion_proof};
 use tonic::Code;
 use wire::v1;
 
@@ -18,13 +16,7 @@ async fn a_deletion_is_proved_over_the_commitment_given_at_enrollment() {
     let mut client = house.client().await;
     let proof = client.delete_reference(house.ask(delete("user-request"))).await.unwrap().into_inner().deletion_proof;
 
-    let ledger = PemKey::open(house.dir.path().join("ledger.pem")).unwrap().public();
-    let root = PemKey::create(house.dir.path().join("root.pem")).unwrap();
-    let iss = "https://countersign.test/ledger";
-    let set = KeySet { iss, iat: 1, keys: &[ledger], root: root.public() };
-    let document = jwks_document(&set, |message| Ok::<_, Infallible>(root.sign(message))).unwrap();
-    let pin = Pin { issuer: iss, root_thumbprint: &thumbprint(&root.public()) };
-    let keys = TrustedKeys::from_document(&document, pin).unwrap();
+    let keys = house.ledger_keys();
     let aud = house.tenant.to_string();
     let proved = verify_deletion_proof(&proof, &keys, &ExpectedDeletion { aud: &aud, commitment }).unwrap();
     let claims = proved.claims();

@@ -1,13 +1,18 @@
 //! A gateway that runs, with a tenant and its key, in a temporary directory.
 
-use super::{http::Trust, peer::Peer};
+use super::{
+    http::{Answer, Trust},
+    peer::Peer,
+};
 use crate::{Config, Running, config, tenants::Register};
 use biometrics::{Policy, TenantId};
 use custody::{KmsConfig, PemKey, SecretFile};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use receipt::{KeySet, Pin, TrustedKeys, jwks_document, thumbprint};
 use secrecy::ExposeSecret as _;
 use service::{Clock, serve::ServeLimits, telemetry::TelemetryConfig, tls::ClientTls};
 use std::{
+    convert::Infallible,
     fs,
     net::SocketAddr,
     os::unix::fs::PermissionsExt as _,
@@ -111,6 +116,22 @@ impl House {
     pub(super) async fn challenge_of(&self, user: &str, purpose: v1::Purpose) -> v1::CreateChallengeResponse {
         let request = v1::CreateChallengeRequest { user_id: user.to_owned(), ..new_challenge(purpose) };
         self.client().await.create_challenge(self.ask(request)).await.unwrap().into_inner()
+    }
+
+    /// The ledger's keys, under a root made on the spot.
+    pub(super) fn ledger_keys(&self) -> TrustedKeys {
+        let ledger = PemKey::open(self.dir.path().join("ledger.pem")).unwrap().public();
+        let root = PemKey::create(self.dir.path().join("root.pem")).unwrap();
+        let iss = "https://countersign.test/ledger";
+        let set = KeySet { iss, iat: 1, keys: &[ledger], root: root.public() };
+        let document = jwks_document(&set, |message| Ok::<_, Infallible>(root.sign(message))).unwrap();
+        let pin = Pin { issuer: iss, root_thumbprint: &thumbprint(&root.public()) };
+        TrustedKeys::from_document(&document, pin).unwrap()
+    }
+
+    /// Gets a public document.
+    pub(super) async fn document(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.trust.send(self.addr, &format!("GET {path}"), headers, b"").await
     }
 
     /// Enrolls `alice` through the stand-in.

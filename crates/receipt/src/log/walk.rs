@@ -30,11 +30,19 @@ pub enum Continues {
 /// [`LogFault::Size`] for an index beyond the tree, [`LogFault::Tile`] where a tile is missing or not of its size,
 /// [`LogFault::TileContent`] where the tiles do not lead to the root.
 pub fn prove_inclusion(checkpoint: &Checkpoint, index: u64, read: Read<'_>) -> Result<Vec<[u8; 32]>, LogFault> {
-    let head = checkpoint.head();
+    path_to_root(&checkpoint.head(), index, read)
+}
+
+/// The way from leaf `index` to the root of a tree whose head is trusted for another reason than a signature: for the one who
+/// keeps the log.
+///
+/// # Errors
+/// As [`prove_inclusion`].
+pub fn path_to_root(head: &TreeHead, index: u64, read: Read<'_>) -> Result<Vec<[u8; 32]>, LogFault> {
     if index >= head.size {
         return Err(LogFault::Size);
     }
-    let tree = SoundTree::open(&head, read)?;
+    let tree = SoundTree::open(head, read)?;
     let proof = prove_record(head.size, index, &tree).map_err(|error| fault(&error, LogFault::Tile))?;
     Ok(proof.into_iter().map(|hash| hash.0).collect())
 }

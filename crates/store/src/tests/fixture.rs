@@ -3,8 +3,8 @@
 
 pub(super) use crate::{
     AuditBody, ChallengeRow, CreateResult, EraseResult, Erased, FrameHash, LiveReceipt, NewChallenge, NewTenant,
-    OpenAttempt, OpenRefused, OpenResult, Opened, RecordOutcome, RecordResult, Recorded, SealedRow, Store, StoreConfig,
-    StoreError, TenantSecretsRow, door::make_id,
+    OpenAttempt, OpenRefused, OpenResult, Opened, RecordOutcome, RecordResult, Recorded, SealedRow, StatusSecret,
+    Store, StoreConfig, StoreError, TenantSecretsRow, door::make_id,
 };
 pub(super) use biometrics::{
     CaptureMode, ChallengeId, Jti, Policy, Purpose, ReferenceId, TenantId, UserId, Verdict, strikes::Settlement,
@@ -125,9 +125,15 @@ pub(super) fn open_of(row: &ChallengeRow) -> OpenAttempt {
         purpose: row.purpose,
         lease_ms: 60_000,
         jti: Jti::new(make_id().unwrap()),
+        status: secret(),
         feature_space: None,
         frames: Vec::new(),
     }
+}
+
+/// Orders the status lists of every fixture.
+pub(super) fn secret() -> StatusSecret {
+    StatusSecret::new(&[6; 32])
 }
 
 /// Hashes of a capture's frames, each told by its mark.
@@ -144,7 +150,13 @@ pub(super) fn outcome(opened: &Opened, settlement: Settlement) -> RecordOutcome 
         settlement,
         audit: AuditBody::default().with("gates", vec!["PASS", "FAIL"]),
         reference: None,
-        receipt: LiveReceipt { jti: opened.jti, pseudonym: "p".into(), expires_at_ms: opened.lease_until_ms },
+        receipt: LiveReceipt {
+            jti: opened.jti,
+            pseudonym: "p".into(),
+            expires_at_ms: opened.lease_until_ms,
+            iss: "https://countersign.test/receipts".into(),
+            sha256: [8; 32],
+        },
     }
 }
 
@@ -155,6 +167,11 @@ impl Fixture {
         let tenant = TenantId::new(make_id().unwrap());
         store.create_tenant(new_tenant(tenant)).await.unwrap();
         Self { store, tenant, home }
+    }
+
+    /// What the first status list says is revoked.
+    pub(super) async fn revoked(&self) -> Vec<u32> {
+        self.store.revoked(1).await.unwrap().unwrap()
     }
 
     /// The same database once more, through connections of its own.

@@ -51,8 +51,8 @@ async fn erasure_ends_receipts_strikes_and_attempts_in_flight() {
     let erased = erase(&f, "alice").await;
     assert_eq!((erased.reference_id, erased.commitment), (reference.id, reference.commitment));
     assert!(f.store.reference(f.tenant, &user("alice")).await.unwrap().is_none());
-    let invalid = f.store.invalid_status_indexes(f.tenant).await.unwrap();
-    assert!(invalid.contains(&receipt.status_index) && invalid.contains(&in_flight.status_index));
+    let invalid = f.revoked().await;
+    assert!(invalid.contains(&receipt.status.index) && invalid.contains(&in_flight.status.index));
     assert_eq!(f.number("SELECT count(*) FROM live_receipts WHERE status = 'VALID'").await, 0);
     assert_eq!(f.number("SELECT count(*) FROM strikes").await, 0);
     let late = f.store.record_outcome(outcome(&in_flight, Settlement::Reset)).await.unwrap();

@@ -20,7 +20,7 @@ async fn everything(f: &Fixture) -> Vec<i64> {
         "SELECT count(*) FROM sealed_references",
         "SELECT count(*) FROM deletions",
         "SELECT coalesce(sum(consecutive * 1000 + lifetime), 0) FROM strikes",
-        "SELECT sum(next_status) FROM tenants",
+        "SELECT sum(status_next) FROM tenants",
         "SELECT count(*) FROM seen_frames",
         "SELECT count(*) FROM audit",
     ] {

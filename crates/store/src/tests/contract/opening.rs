@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::{AttemptState, ReleaseResult};
-use std::collections::HashSet;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_racers_one_opens_the_attempt() {
@@ -36,20 +35,6 @@ async fn an_opened_attempt_brings_all_that_the_worker_needs() {
     assert_eq!(opened.tenant.id, f.tenant);
     let stored = opened.reference.unwrap();
     assert_eq!(SealedRow { created_at_ms: 0, ..stored }, reference);
-}
-
-#[tokio::test]
-async fn status_indexes_are_never_given_twice() {
-    let f = fixture().await;
-    let mut seen = HashSet::new();
-    for name in ["a", "b", "c", "d"] {
-        let challenge = f.challenge(name, Purpose::Enroll).await;
-        let first = f.open(&challenge).await;
-        f.store.release_attempt(f.tenant, first.lease_id).await.unwrap();
-        let second = f.open(&challenge).await;
-        assert_eq!((first.attempt, second.attempt), (1, 1));
-        assert!(seen.insert(first.status_index) && seen.insert(second.status_index));
-    }
 }
 
 #[tokio::test]
@@ -132,7 +117,7 @@ async fn a_lease_that_ended_is_abandoned_when_the_next_attempt_opens() {
     let states: Vec<_> =
         f.store.attempts(f.tenant, challenge.id).await.unwrap().into_iter().map(|row| row.state).collect();
     assert_eq!(states, [AttemptState::Abandoned, AttemptState::Open]);
-    assert_eq!(f.store.invalid_status_indexes(f.tenant).await.unwrap(), [lost.status_index]);
+    assert_eq!(f.revoked().await, [lost.status.index]);
     assert_eq!(f.store.audit_count(f.tenant, "attempt.abandoned").await.unwrap(), 1);
     assert_eq!(f.number("SELECT consecutive FROM strikes").await, 2, "the strike is kept");
     let again = OpenAttempt { attempt: 1, ..open_of(&challenge) };
@@ -154,7 +139,7 @@ async fn three_releases_are_free_and_the_fourth_spends_the_attempt() {
     assert_eq!(f.store.release_attempt(f.tenant, opened.lease_id).await.unwrap(), ReleaseResult::Abandoned);
     assert_eq!(f.number("SELECT consecutive + lifetime FROM strikes").await, 0, "our own fault");
     assert_eq!(f.open(&challenge).await.attempt, 2);
-    assert_eq!(f.store.invalid_status_indexes(f.tenant).await.unwrap().len(), 4, "whatever was signed is void");
+    assert_eq!(f.revoked().await.len(), 4, "whatever was signed is void");
 }
 
 #[tokio::test]

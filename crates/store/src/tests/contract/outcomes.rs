@@ -100,8 +100,8 @@ async fn a_replacement_erases_the_old_reference_and_its_receipts() {
     let replaced = recorded.replaced.unwrap();
     assert_eq!((replaced.reference_id, replaced.commitment), (old.id, old.commitment));
     assert_eq!(f.store.reference(f.tenant, &user("alice")).await.unwrap().unwrap().id, new.id);
-    assert!(f.store.invalid_status_indexes(f.tenant).await.unwrap().contains(&receipt.status_index));
-    assert!(!f.store.invalid_status_indexes(f.tenant).await.unwrap().contains(&opened.status_index));
+    assert!(f.revoked().await.contains(&receipt.status.index));
+    assert!(!f.revoked().await.contains(&opened.status.index));
     let late = f.store.record_outcome(outcome(&in_flight, Settlement::Reset)).await.unwrap();
     assert!(matches!(late, RecordResult::LeaseLost), "it compared with what is gone");
     assert_eq!(f.store.pending_deletions(10).await.unwrap(), [replaced]);

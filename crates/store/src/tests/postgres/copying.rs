@@ -66,7 +66,10 @@ async fn stopped() -> Fixture {
         &f,
         "INSERT INTO kek_destructions (tenant, kek_version, id, job, successor, provider, destroyed_at_ms)
          SELECT tenant, 1, randomblob(16), id, 2, 'file', 5 FROM jobs;
-         INSERT INTO waiting_deletions (tenant, user_id, cause, job, asked_at_ms) SELECT tenant, 'é', 'x', NULL, 5 FROM jobs",
+         INSERT INTO waiting_deletions (tenant, user_id, cause, job, asked_at_ms) SELECT tenant, 'é', 'x', NULL, 5 FROM jobs;
+         INSERT INTO log_tiles (level, tile, width, bytes) VALUES (0, 0, 1, zeroblob(32));
+         INSERT INTO log_head (one, size, root, note) VALUES (1, 1, zeroblob(32), 'note');
+         INSERT INTO log_seen (what, value) VALUES ('models', '{}')",
     )
     .await;
     f.store.close().await;
