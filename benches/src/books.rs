@@ -119,6 +119,7 @@ async fn challenge(store: &Store, tenant: TenantId, user: &UserId, purpose: Purp
 
 async fn open(store: &Store, challenge: &ChallengeRow) -> Result<Opened> {
     let open = OpenAttempt {
+        told: AuditBody::default(),
         tenant: challenge.tenant,
         challenge: challenge.id,
         attempt: 0,

@@ -6,6 +6,7 @@
 
 mod checks;
 mod floor;
+mod holds;
 mod ledger;
 mod offline;
 mod rotation;
@@ -43,6 +44,8 @@ async fn main() -> Result<()> {
         "demo: now a production tenant: light and motion, all five gates. Its captures are simulated from the portraits."
     );
     told.frames.extend(floor::tell(&cluster, &mut checks).await?);
+    println!("demo: now many users are deleted, and one of them is under a legal hold.");
+    holds::tell(&cluster, &mut checks).await?;
     println!("demo: now a key is replaced while a tenant's users verify.");
     rotation::tell(&cluster, &mut checks).await?;
     println!("demo: now revocation, and the log that anybody may follow.");

@@ -75,5 +75,5 @@ fn destroyed(cluster: &Cluster, tenant: &str, certificates: &str) -> Result<()> 
     let expected = ExpectedDestruction { aud: tenant, kek_version: 1 };
     let certificate = certificates.lines().next().context("no certificate")?;
     let verified = receipt::verify_key_destruction(certificate, &trusted, &expected)?;
-    same("versions", (verified.claims().kek.version, verified.claims().kek.successor), (1, 2))
+    same("versions", (verified.claims().kek.version, verified.claims().kek.successor), (1, Some(2)))
 }

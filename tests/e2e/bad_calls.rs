@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use prost::Message as _;
 use std::collections::BTreeMap;
 use support::{
-    caller::{Caller, NONCE, action, challenge},
+    caller::{Caller, NONCE, action, challenge, consent},
     captures,
     expect::{Decision, metadata, refused, undecided},
     json::{self, Curl},
@@ -45,6 +45,7 @@ async fn a_message_one_byte_over_the_limit_is_refused_over_grpc() -> Result<()> 
             challenge_id: opened.challenge_id.clone(),
             action: Some(action()),
             frames: captures::frames(vec![vec![0xff; image]]),
+            consent: Some(consent()),
             ..v1::EnrollRequest::default()
         };
         let message = of(size - (of(size).encoded_len() - size));

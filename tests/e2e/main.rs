@@ -1,6 +1,7 @@
 //! End-to-end tests: one file per behaviour.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests print what they measured")]
 
+mod audit_faults;
 mod audit_tamper;
 mod bad_calls;
 mod bad_frames;
@@ -33,6 +34,7 @@ mod revocation;
 mod rotation;
 mod row_surgery;
 mod schedule;
+mod tenants;
 mod third_party;
 mod tokens;
 mod transform;

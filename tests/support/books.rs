@@ -17,7 +17,7 @@ use std::{
     fs,
     time::Duration,
 };
-use store::{AttemptRow, AttemptState, Chain, Store};
+use store::{AttemptRow, AttemptState, AuditEntry, Chain, Store};
 use tokio::time::sleep;
 
 /// How the attempts of some challenges stand.
@@ -74,6 +74,22 @@ impl Books {
     /// Where the database does not answer.
     pub async fn entries(&self, kind: &str) -> Result<u64> {
         Ok(self.store.audit_count(self.tenant, kind).await?)
+    }
+
+    /// Every audit entry of the tenant, oldest first.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn all(&self) -> Result<Vec<AuditEntry>> {
+        let mut entries = Vec::new();
+        loop {
+            let after = entries.last().map_or(0, |entry: &AuditEntry| entry.seq);
+            let page = self.store.audit_entries(self.tenant, after, 1000).await?;
+            if page.is_empty() {
+                return Ok(entries);
+            }
+            entries.extend(page);
+        }
     }
 
     /// How the attempts of the challenges stand now.
@@ -169,15 +185,11 @@ impl Books {
     async fn audit(&self) -> Result<Audit> {
         let chain = self.store.verify_audit(self.tenant).await?;
         ensure!(matches!(chain, Chain::Intact { .. }), "the audit chain is broken: {chain:?}");
-        let (mut audit, mut after) = (Audit::default(), 0);
-        loop {
-            let page = self.store.audit_entries(self.tenant, after, 1000).await?;
-            let Some(last) = page.last() else { return Ok(audit) };
-            after = last.seq;
-            for entry in &page {
-                audit.read(&entry.kind, &serde_json::from_str(&entry.body)?)?;
-            }
+        let mut audit = Audit::default();
+        for entry in self.all().await? {
+            audit.read(&entry.kind, &serde_json::from_str(&entry.body)?)?;
         }
+        Ok(audit)
     }
 }
 

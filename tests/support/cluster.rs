@@ -232,14 +232,14 @@ impl Cluster {
     /// Makes a test tenant with a policy of its own and an API key of it, as an operator would.
     ///
     /// # Errors
-    /// Where the gateway's command fails.
+    /// Where the command fails.
     pub fn make_tenant_under(&self, name: &str, policy: &Policy) -> Result<Tenant> {
         self.register(name, &["--test", "--policy", &self.lay_policy(name, policy)?])
     }
     /// Makes a production tenant with a policy of its own and an API key of it, as an operator would.
     ///
     /// # Errors
-    /// Where the gateway's command fails.
+    /// Where the command fails.
     pub fn make_live_tenant_under(&self, name: &str, policy: &Policy) -> Result<Tenant> {
         self.register(name, &["--policy", &self.lay_policy(name, policy)?])
     }
@@ -251,7 +251,7 @@ impl Cluster {
     /// Makes a tenant and an API key of it, as an operator would. A test tenant's policy goes without gates 3 and 4.
     ///
     /// # Errors
-    /// Where the gateway's command fails.
+    /// Where the command fails.
     pub fn make_tenant(&self, name: &str, test: bool) -> Result<Tenant> {
         self.register(name, if test { &["--test"] } else { &[] })
     }
@@ -261,12 +261,12 @@ impl Cluster {
         let key_id = api_key.split('_').nth(2).context("an API key has three underscores")?.to_owned();
         Ok(Tenant { id, api_key, key_id })
     }
-    /// Runs a subcommand of `countersign-gateway` on this cluster's configuration and returns its standard output.
+    /// Runs an operator's command on this cluster's configuration and returns its standard output.
     ///
     /// # Errors
     /// Where it fails.
     pub fn gateway_command(&self, args: &[&str]) -> Result<String> {
-        let mut command = Command::new(places::program("countersign-gateway")?);
+        let mut command = Command::new(places::program("countersign")?);
         command.envs(env(&[], self.tokens.as_ref()));
         output(command.args(args).arg("--config").arg(self.folder().join("gateway.toml")))
     }

@@ -277,6 +277,7 @@ impl Hoard {
             bail!("no challenge")
         };
         let open = OpenAttempt {
+            told: AuditBody::default(),
             tenant: self.tenant,
             challenge: challenge.id,
             attempt: 0,

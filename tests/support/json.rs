@@ -124,5 +124,9 @@ pub fn challenge(user: &str, purpose: &str) -> Value {
 #[must_use]
 pub fn capture(challenge: &str, frames: &[v1::Frame]) -> Value {
     let frame = |frame: &v1::Frame| json!({ "image": STANDARD.encode(&frame.image), "offsetMs": frame.offset_ms });
-    json!({ "challengeId": challenge, "action": action(), "frames": frames.iter().map(frame).collect::<Vec<_>>() })
+    let consent = json!({
+        "textSha256": STANDARD.encode([7; 32]), "locale": "en", "version": "1", "givenAt": "2026-01-01T00:00:00Z",
+    });
+    let frames: Vec<_> = frames.iter().map(frame).collect();
+    json!({ "challengeId": challenge, "action": action(), "frames": frames, "consent": consent })
 }

@@ -33,6 +33,21 @@ print(database.execute('SELECT count(*) FROM audit').fetchone()[0], flush=True)
 sys.stdin.readline()
 ";
 
+const WRITE: &str = "
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
+database.execute('BEGIN IMMEDIATE')
+print(0, flush=True)
+sys.stdin.readline()
+";
+
+const DEFINE: &str = "
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
+for statement in sys.argv[2:]:
+    database.execute(statement).fetchall()
+";
+
 /// Whether this machine has a Python with sqlite3.
 ///
 /// # Errors
@@ -54,6 +69,14 @@ pub fn operate(database: &Database, statements: &[&str]) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// Runs statements that change the schema or the file, not rows.
+///
+/// # Errors
+/// Where a statement fails.
+pub fn define(database: &Path, statements: &[&str]) -> Result<()> {
+    output(Command::new("python3").args(["-c", DEFINE]).arg(database).args(statements)).map(drop)
 }
 
 /// Changes rows as a program would that neither overwrites what it deletes nor writes its log back.
@@ -133,7 +156,7 @@ fn python(script: &str) -> Command {
     command
 }
 
-/// A process in the middle of a read transaction, for as long as this value lives.
+/// A process in the middle of a transaction, for as long as this value lives.
 #[derive(Debug)]
 pub struct Reader(Child);
 
@@ -143,8 +166,20 @@ impl Reader {
     /// # Errors
     /// Where the process does not come so far.
     pub fn begin(database: &Path) -> Result<Self> {
+        Self::within(READ, database)
+    }
+
+    /// Takes the write lock and keeps it.
+    ///
+    /// # Errors
+    /// Where the process does not come so far.
+    pub fn locking(database: &Path) -> Result<Self> {
+        Self::within(WRITE, database)
+    }
+
+    fn within(script: &str, database: &Path) -> Result<Self> {
         let mut command = Command::new("python3");
-        command.args(["-c", READ]).arg(database).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(["-c", script]).arg(database).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("no output")?).read_line(&mut line)?;

@@ -24,6 +24,9 @@ const BIPA_DAYS: u32 = 1_095;
 /// Longest window of a reference, in days: seven years (CONTRACT "Data windows").
 const MAX_REFERENCE_DAYS: u32 = 2_557;
 
+/// How long audit entries are kept, in days: one to ten years (CONTRACT "Data windows").
+const AUDIT_DAYS: RangeInclusive<u32> = 365..=3_653;
+
 /// Requirements on one tenant's verifications.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,6 +66,9 @@ pub struct Policy {
     /// Whether a reference also ends three years after the user's last interaction (740 ILCS 14/15(a)).
     #[serde(default = "defaults::bipa")]
     pub bipa: bool,
+    /// How long audit entries are kept, in days: 365 to 3,653.
+    #[serde(default = "defaults::audit_days")]
+    pub audit_days: u32,
     /// Whether old KEK versions are kept after a rotation: an exception that the tenant's law demands, named in every deletion
     /// proof while it lasts.
     #[serde(default)]
@@ -92,6 +98,9 @@ mod defaults {
     pub(super) const fn bipa() -> bool {
         true
     }
+    pub(super) const fn audit_days() -> u32 {
+        2_557
+    }
 }
 
 /// Why a policy is refused, naming the field.
@@ -107,7 +116,7 @@ pub enum PolicyError {
     #[error("required_gates lacks {0:?}")]
     GateMissing(Gate),
     /// `fmr` is not a number in its range.
-    #[error("fmr is out of range")]
+    #[error("fmr must be 1e-9 to 1e-2, in production at most 1e-3")]
     Fmr,
     /// `max_attempts` is out of range.
     #[error("max_attempts must be 1 to 10")]
@@ -133,6 +142,9 @@ pub enum PolicyError {
     /// `reference_days` is out of range.
     #[error("reference_days must be 0 to 2557")]
     ReferenceDays,
+    /// `audit_days` is out of range.
+    #[error("audit_days must be 365 to 3653")]
+    AuditDays,
 }
 
 impl PolicyError {
@@ -151,6 +163,7 @@ impl PolicyError {
             Self::Png => "allow_png",
             Self::FrameMemory => "frame_memory_seconds",
             Self::ReferenceDays => "reference_days",
+            Self::AuditDays => "audit_days",
         }
     }
 }
@@ -172,6 +185,7 @@ impl Policy {
             frame_memory_seconds: defaults::frame_memory_seconds(),
             reference_days: 0,
             bipa: defaults::bipa(),
+            audit_days: defaults::audit_days(),
             keep_old_keys: false,
         }
     }
@@ -257,6 +271,9 @@ impl Policy {
         if self.reference_days > MAX_REFERENCE_DAYS {
             return Err(PolicyError::ReferenceDays);
         }
+        if !AUDIT_DAYS.contains(&self.audit_days) {
+            return Err(PolicyError::AuditDays);
+        }
         Ok(())
     }
 }
@@ -302,9 +319,13 @@ mod tests {
             (Policy { allow_png: true, ..base() }, "allow_png"),
             (Policy { frame_memory_seconds: 86_401, ..base() }, "frame_memory_seconds"),
             (Policy { reference_days: 2_558, ..base() }, "reference_days"),
+            (Policy { audit_days: 364, ..base() }, "audit_days"),
+            (Policy { audit_days: 3_654, ..base() }, "audit_days"),
         ];
         for (policy, field) in bad {
-            assert_eq!(policy.check(false).map_err(PolicyError::field), Err(field));
+            let refused = policy.check(false).unwrap_err();
+            assert_eq!(refused.field(), field);
+            assert!(refused.to_string().starts_with(field), "{refused}");
         }
     }
 

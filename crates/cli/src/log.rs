@@ -1,4 +1,4 @@
-//! `countersign log verify|prove|watch`: the transparency log seen from outside.
+//! `countersign log verify|prove|watch`: the transparency log seen from outside; what operators do about it is `operator::log`.
 //!
 //! Must never know: private keys, the database. Invariant: whatever is printed as good was led to a root that the ledger
 //! signed; a log that contradicts itself ends the command with a status of its own.
@@ -10,7 +10,7 @@ mod tests;
 mod verify;
 mod watch;
 
-use crate::outcome::Outcome;
+use crate::{operator::Ledger, outcome::Outcome};
 use receipt::Refused;
 use serde_json::{Value, json};
 
@@ -24,6 +24,8 @@ pub(crate) enum Log {
     /// Keep the last checkpoint and check that each new one continues it. Exit status 3 is an alarm: the log signed a
     /// smaller tree than before, or two trees of which neither continues the other.
     Watch(watch::Watch),
+    #[command(flatten)]
+    Ledger(Ledger),
 }
 
 impl Log {
@@ -33,6 +35,7 @@ impl Log {
             Self::Verify(verify) => verify.run(),
             Self::Prove(prove) => prove.run(),
             Self::Watch(watch) => watch.run(),
+            Self::Ledger(ledger) => ledger.run_to_end(),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The `countersign` command: keys, a development cluster, receipts checked offline, the log, packs, evaluations.
+//! The `countersign` command: keys, tenants and their data, a development cluster, receipts checked offline, the log, packs,
+//! evaluations.
 //!
 //! Exit status: 0 done, 1 refused (the thing was looked at and is not good), 2 the question could not be asked (usage, a file
 //! that does not read, a process that does not start), 3 alarm (a log contradicted what it signed before). Results go to standard output, everything else to standard error.
@@ -13,12 +14,14 @@ mod evaluate;
 mod fetch;
 mod keys;
 mod log;
+mod operator;
 mod outcome;
 mod pack;
 mod receipt;
 mod restore;
 #[cfg(test)]
 mod small_server;
+mod table;
 mod trust;
 mod whole_file;
 
@@ -42,6 +45,8 @@ enum Command {
     /// Make keys, signed key sets and certificates.
     #[command(subcommand)]
     Keys(keys::Keys),
+    #[command(flatten)]
+    Operator(operator::Operator),
     Backup(restore::Backup),
     RestoreCheck(restore::RestoreCheck),
     #[command(subcommand)]
@@ -68,6 +73,7 @@ impl Command {
     fn run(self) -> anyhow::Result<Outcome> {
         match self {
             Self::Keys(keys) => keys.run(),
+            Self::Operator(operator) => operator.run(),
             Self::Backup(backup) => backup.run(),
             Self::RestoreCheck(check) => check.run(),
             Self::Reference(reference) => reference.run(),

@@ -4,26 +4,17 @@
 //! Must never know: how rows are copied, erased or laid out anew. Invariant: beside every copy lies a manifest that says what it
 //! holds, and it is written last: a copy without one is not whole.
 
-use crate::{outcome::Outcome, whole_file};
+use crate::{operator::Deployment, outcome::Outcome, whole_file};
 use anyhow::Context as _;
 use biometrics::TenantId;
-use gateway::{Config, desk::Desk};
+use gateway::desk::Desk;
 use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value, json};
-use service::config;
 use std::{
     fs::File,
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
 };
-
-/// The deployment that is meant.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Deployment {
-    /// Settings of the gateway.
-    #[arg(long, env = "COUNTERSIGN_GATEWAY_CONFIG", value_name = "FILE")]
-    config: PathBuf,
-}
 
 /// Copy the SQLite database beside running gateways. Deletions wait for its end.
 #[derive(Debug, clap::Args)]
@@ -61,24 +52,21 @@ pub(crate) enum Reference {
     },
 }
 
-impl Deployment {
-    /// Does one thing at the desk and closes it.
-    fn with<T>(&self, work: impl AsyncFnOnce(&Desk) -> Result<T, gateway::GatewayError>) -> anyhow::Result<T> {
-        let config: Config = config::load(&self.config)?;
-        let runtime = tokio::runtime::Runtime::new().context("async runtime")?;
-        runtime.block_on(async {
-            let desk = Desk::open(&config).await?;
-            let done = work(&desk).await;
-            desk.close().await;
-            Ok(done?)
-        })
-    }
+/// Does one thing at the desk and closes it.
+fn with<T>(at: &Deployment, work: impl AsyncFnOnce(&Desk) -> Result<T, gateway::GatewayError>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Runtime::new().context("async runtime")?;
+    runtime.block_on(async {
+        let desk = at.desk().await?;
+        let done = work(&desk).await;
+        desk.close().await;
+        Ok(done?)
+    })
 }
 
 impl Backup {
     /// Copies, then writes the manifest.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
-        let (copied, seen) = self.at.with(async |desk| desk.back_up(&self.to).await)?;
+        let (copied, seen) = with(&self.at, async |desk| desk.back_up(&self.to).await)?;
         let tables: Map<String, Value> =
             copied.tables.iter().map(|(name, rows)| (name.clone(), (*rows).into())).collect();
         let rows: u64 = copied.tables.iter().map(|(_, rows)| rows).sum();
@@ -102,7 +90,7 @@ impl Backup {
 impl RestoreCheck {
     /// Replays the journal and reports.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
-        let replayed = self.at.with(async |desk| desk.replay().await)?;
+        let replayed = with(&self.at, async |desk| desk.replay().await)?;
         if self.json {
             let erased: Vec<Value> = replayed
                 .erased
@@ -130,7 +118,7 @@ impl Reference {
     /// Asks for the job.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let Self::Renew { at, tenant } = self;
-        say(&at.with(async |desk| desk.renew(tenant).await)?.to_string())
+        say(&with(&at, async |desk| desk.renew(tenant).await)?.to_string())
     }
 }
 

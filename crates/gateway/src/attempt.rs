@@ -100,7 +100,8 @@ impl Gateway {
         if capture.displayed.sha256() == challenge.action_sha256 {
             return Ok(tenant);
         }
-        let body = AuditBody::default()
+        let body = capture
+            .told()
             .with("challenge", challenge.id.to_string())
             .with("attempt", capture.attempt)
             .with("user_id", challenge.user.as_str())
@@ -116,18 +117,20 @@ impl Gateway {
         abandoned: &AtomicBool,
     ) -> Result<Settled, Reason> {
         let opened = self.open(&capture, shown).await?;
+        let told = capture.told();
         let decided = match self.ask(&opened, &mut capture).await {
             Ok(decided) => decided,
             Err(reason) => return Err(self.give_back(&opened, reason).await),
         };
         store::failpoint("worker.answered");
-        self.record(opened, decided, abandoned).await
+        self.record(opened, (decided, told), abandoned).await
     }
 
     /// T1.
     async fn open(&self, capture: &Capture, frames: Vec<FrameHash>) -> Result<Opened, Reason> {
         let left = capture.deadline.checked_sub(self.clock.monotonic()).ok_or(Reason::DeadlineExceeded)?;
         let open = OpenAttempt {
+            told: capture.told(),
             tenant: capture.tenant,
             challenge: capture.challenge,
             attempt: capture.attempt,
@@ -152,7 +155,12 @@ impl Gateway {
     }
 
     /// T2. From here on the outcome stands; only then may the answer leave.
-    async fn record(&self, opened: Opened, decided: Decided, abandoned: &AtomicBool) -> Result<Settled, Reason> {
+    async fn record(
+        &self,
+        opened: Opened,
+        (decided, told): (Decided, AuditBody),
+        abandoned: &AtomicBool,
+    ) -> Result<Settled, Reason> {
         let Decided { decision, verdict, gates, expires_at_ms, reference } = decided;
         let mut settlement = strikes::settle(&gates, &opened.tenant.policy.required_gates);
         // A strike is never refunded on a cancelled call: whoever hangs up on bad news would have it for nothing.
@@ -164,7 +172,7 @@ impl Gateway {
             lease_id: opened.lease_id,
             verdict,
             settlement,
-            audit: audit_body(&opened, &gates),
+            audit: audit_body(told, &opened, &gates),
             reference: reference.clone(),
             receipt: self.live(&opened, &decision, expires_at_ms),
         };
@@ -259,6 +267,7 @@ const fn refusal(refused: OpenRefused) -> Reason {
         OpenRefused::ReferenceExists => Reason::ReferenceExists,
         OpenRefused::FeatureSpace => Reason::FeatureSpace,
         OpenRefused::LegalHold => Reason::LegalHold,
+        OpenRefused::TenantStopped => Reason::PermissionDenied,
     }
 }
 
@@ -300,8 +309,8 @@ pub(crate) fn sealed_row(sealed: v1::SealedReference, transform_generation: u32)
     })
 }
 
-/// Gates with their reasons and the policy that judged; never features, scores or frames.
-fn audit_body(opened: &Opened, gates: &[GateResult]) -> AuditBody {
+/// Who called, gates with their reasons and the policy that judged; never features, scores or frames.
+fn audit_body(told: AuditBody, opened: &Opened, gates: &[GateResult]) -> AuditBody {
     let gates: Vec<_> = gates.iter().filter_map(|gate| serde_json::to_value(gate).ok()).collect();
-    AuditBody::default().with("gates", gates).with("policy", opened.tenant.policy.version.as_str())
+    told.with("gates", gates).with("policy", opened.tenant.policy.version.as_str())
 }

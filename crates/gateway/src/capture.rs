@@ -1,18 +1,21 @@
 //! A capture as `Enroll` and `Verify` bring it: the same fields under two names, checked once.
 //!
 //! Must never know: what becomes of it. Invariant: a capture in hand has well-formed ids, a well-formed displayed action and
-//! bounded consent; its frames are judged against the tenant's policy later, and overwritten when it ends.
+//! sound consent, an enrollment always one; its frames are judged against the tenant's policy later, and overwritten when it ends.
 
-use crate::{authenticate::Caller, call::Call};
+use crate::{authenticate::Caller, call::Call, origin::Origin};
 use biometrics::{ChallengeId, Purpose, TenantId};
 use receipt::Action;
 use std::{mem, time::Duration};
+use store::AuditBody;
 use wire::{Reason, convert, v1, wipe};
 
 /// Most characters of a BCP 47 language tag (RFC 5646 §4.4.1).
 const MAX_LOCALE_BYTES: usize = 35;
 /// Most characters of the tenant's version of a consent text.
 const MAX_VERSION_BYTES: usize = 64;
+/// How far the tenant's clock may be ahead of ours.
+const CLOCKS_APART_MS: i64 = 300_000;
 
 /// What the camera saw; overwritten on drop.
 pub(crate) struct Frames(Vec<v1::Frame>);
@@ -51,6 +54,8 @@ pub(crate) struct Capture {
     pub(crate) frames: Frames,
     /// The tenant's consent record.
     pub(crate) consent: Option<v1::Consent>,
+    /// Where the call comes from.
+    pub(crate) origin: Origin,
     /// The answer goes to a device.
     pub(crate) for_device: bool,
     /// When the caller stops waiting, on the monotonic clock.
@@ -82,16 +87,18 @@ impl From<v1::VerifyRequest> for Fields {
 }
 
 impl Capture {
-    /// Checks what a caller sent and whether the caller may send it.
+    /// Checks what a caller sent at `now_ms` and whether the caller may send it.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` naming the field, `PERMISSION_DENIED`.
-    pub(crate) fn check(call: &Call, purpose: Purpose, fields: Fields) -> Result<Self, Reason> {
+    pub(crate) fn check(call: &Call, purpose: Purpose, fields: Fields, now_ms: i64) -> Result<Self, Reason> {
         let challenge = convert::parsed(&fields.challenge_id, "challenge_id")?;
         let tenant = call.caller.may_capture(challenge, purpose)?;
         let displayed = convert::action(fields.action)?;
-        if let Some(consent) = &fields.consent {
-            check_consent(consent)?;
+        match &fields.consent {
+            Some(consent) => check_consent(consent, now_ms)?,
+            None if purpose == Purpose::Enroll => return Err(Reason::InvalidArgument { field: "consent" }),
+            None => {}
         }
         // Possession is checked by the worker in a later release; until then a proof of it must not look accepted.
         if fields.possession.is_some() {
@@ -105,19 +112,35 @@ impl Capture {
             displayed,
             frames: fields.frames,
             consent: fields.consent,
+            origin: call.origin,
             for_device: matches!(call.caller, Caller::Device(_)),
             deadline: call.deadline,
         })
     }
+
+    /// What the audit is told of the caller: address, country and consent.
+    pub(crate) fn told(&self) -> AuditBody {
+        let body = self.origin.told(AuditBody::default());
+        let Some(consent) = &self.consent else { return body };
+        let given_at_ms = convert::timestamp_ms(consent.given_at.as_ref(), "consent.given_at").ok();
+        let consent = serde_json::json!({
+            "text_sha256": hex::encode(&consent.text_sha256), "locale": consent.locale, "version": consent.version,
+            "given_at_ms": given_at_ms,
+        });
+        body.with("consent", consent)
+    }
 }
 
-fn check_consent(consent: &v1::Consent) -> Result<(), Reason> {
+/// All four parts: what was shown, in which language and version, and when it was agreed to.
+fn check_consent(consent: &v1::Consent, now_ms: i64) -> Result<(), Reason> {
     convert::fixed::<32>(&consent.text_sha256, "consent.text_sha256")?;
-    if consent.locale.len() > MAX_LOCALE_BYTES {
-        return Err(Reason::InvalidArgument { field: "consent.locale" });
-    }
-    if consent.version.len() > MAX_VERSION_BYTES {
-        return Err(Reason::InvalidArgument { field: "consent.version" });
-    }
-    Ok(())
+    let given_at_ms = convert::timestamp_ms(consent.given_at.as_ref(), "consent.given_at")?;
+    let word = |text: &str, longest| (1..=longest).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    let wrong = [
+        ("consent.locale", !word(&consent.locale, MAX_LOCALE_BYTES)),
+        ("consent.version", !word(&consent.version, MAX_VERSION_BYTES)),
+        ("consent.given_at", !(1..=now_ms.saturating_add(CLOCKS_APART_MS)).contains(&given_at_ms)),
+    ];
+    let field = wrong.into_iter().find_map(|(field, wrong)| wrong.then_some(field));
+    field.map_or(Ok(()), |field| Err(Reason::InvalidArgument { field }))
 }

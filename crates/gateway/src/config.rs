@@ -7,9 +7,11 @@ mod database;
 pub use database::{Postgres, Role, Store};
 
 use custody::KmsConfig;
+use ipnet::IpNet;
 use serde::Deserialize;
 use service::{serve::ServeLimits, telemetry::TelemetryConfig, tls::ClientTls};
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use store::{SinkConfig, SinkPlace, StoreConfig};
 
 /// All settings of one gateway process.
 #[derive(Debug, Clone, Deserialize)]
@@ -36,6 +38,15 @@ pub struct Config {
     /// What is refused before an attempt is opened.
     #[serde(default)]
     pub limits: Limits,
+    /// Where calls come from.
+    #[serde(default)]
+    pub network: Network,
+    /// What takes the audit beside the database.
+    #[serde(default)]
+    pub audit: Option<Audit>,
+    /// Where operators are told of finished jobs, holds, rotations and alarms.
+    #[serde(default)]
+    pub events: Option<Events>,
     /// Where deletions are kept in mind outside of the database.
     #[serde(default)]
     pub journal: Option<Journal>,
@@ -158,6 +169,85 @@ impl Default for Jobs {
     }
 }
 
+/// Where calls come from, as the audit tells of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Network {
+    /// Networks of the operator's own proxies, whose `X-Forwarded-For` is believed. Nobody else's is.
+    pub trusted_proxies: Vec<IpNet>,
+    /// MaxMind DB file that tells the country of an address.
+    pub country_database: Option<PathBuf>,
+}
+
+/// What takes the audit beside the database.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// What it is.
+    pub sink: AuditSink,
+    /// The file, or the socket of the machine's syslog.
+    pub path: PathBuf,
+    /// Whether a request fails whose entry it does not take.
+    #[serde(default = "default_required")]
+    pub required: bool,
+    /// How long a request waits for it, in milliseconds.
+    #[serde(default = "default_sink_wait_ms")]
+    pub wait_ms: u64,
+}
+
+/// Kinds of sinks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditSink {
+    /// JSON lines, appended and synced.
+    File,
+    /// RFC 5424 messages to a datagram socket.
+    Syslog,
+}
+
+/// Where operators are told of what happened.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Events {
+    /// Where notifications are posted: `https://`, or `http://` on this machine.
+    pub url: String,
+    /// File of the 32 bytes that key the signature.
+    pub secret: PathBuf,
+    /// Certificate authority to trust instead of the public ones, PEM.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// Longest wait for an answer, in milliseconds.
+    #[serde(default = "default_events_timeout_ms")]
+    pub timeout_ms: u64,
+}
+
+impl Config {
+    /// What the store is opened with.
+    pub(crate) fn store_config(&self) -> StoreConfig {
+        let sink = self.audit.as_ref().map(|audit| SinkConfig {
+            place: match audit.sink {
+                AuditSink::File => SinkPlace::File(audit.path.clone()),
+                AuditSink::Syslog => SinkPlace::Syslog(audit.path.clone()),
+            },
+            required: audit.required,
+            wait: Duration::from_millis(audit.wait_ms),
+        });
+        StoreConfig { sink, ..StoreConfig::from(&self.store) }
+    }
+}
+
+const fn default_required() -> bool {
+    true
+}
+
+const fn default_sink_wait_ms() -> u64 {
+    2_000
+}
+
+const fn default_events_timeout_ms() -> u64 {
+    10_000
+}
+
 const fn default_connect_timeout_ms() -> u64 {
     1_000
 }
@@ -177,6 +267,18 @@ mod tests {
         assert_eq!(format!("{shown:?}"), format!("{default:?}"));
         assert_eq!(config.serve, ServeLimits::default());
         assert_eq!(config.jobs, Jobs::default());
+        assert_eq!((config.network, config.audit, config.events), (Network::default(), None, None));
+    }
+
+    #[test]
+    fn what_the_sample_shows_in_comments_is_a_configuration_too() {
+        let shown: String =
+            SAMPLE.lines().map(|line| format!("{}\n", line.strip_prefix("#= ").unwrap_or(line))).collect();
+        let config: Config = toml::from_str(&shown).unwrap();
+        let audit = config.audit.unwrap();
+        assert_eq!((audit.sink, audit.required, audit.wait_ms), (AuditSink::File, true, default_sink_wait_ms()));
+        assert_eq!(config.events.unwrap().timeout_ms, default_events_timeout_ms());
+        assert_eq!(config.network.trusted_proxies.len(), 1);
     }
 
     #[test]

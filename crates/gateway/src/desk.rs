@@ -19,8 +19,8 @@ use receipt::{Logged, TrustedKeys};
 use service::Clock;
 use std::path::Path;
 use store::{
-    BackedUp, EraseSalts, Hold, Job, JobKind, JournalHead, NewHold, NewJob, QueueResult, ReleaseHold, Store,
-    StoreConfig,
+    AuditEntry, AuditQuery, BackedUp, Chain, EraseSalts, Event, EventState, Hold, Job, JobKind, JournalHead, NewHold,
+    NewJob, QueueResult, ReleaseHold, Store, Terminate,
 };
 use uuid::Uuid;
 use wire::Reason;
@@ -56,13 +56,13 @@ impl Desk {
     pub async fn open(config: &Config) -> Result<Self, GatewayError> {
         let ledger = Ledger::new(start::ledger_key(&config.kms, Clock::system()).await?, &config.public_url);
         let journal = config.journal.clone();
-        Ok(Self { store: Store::open(StoreConfig::from(&config.store)).await?, ledger, journal })
+        Ok(Self { store: Store::open(config.store_config()).await?, ledger, journal })
     }
 
     /// Asks for a rotation of the tenant's KEK.
     ///
     /// # Errors
-    /// `UnknownTenant`, `JobRuns`, `Store`.
+    /// `UnknownTenant`, `RunsAlready`, `Store`.
     pub async fn rotate(&self, tenant: TenantId) -> Result<JobId, GatewayError> {
         let new = NewJob { tenant, kind: JobKind::RotateKek, cause: None, users: None, requested_by: OPERATOR };
         self.queue(new).await
@@ -71,7 +71,7 @@ impl Desk {
     /// Asks for the renewal of every reference of the tenant.
     ///
     /// # Errors
-    /// `UnknownTenant`, `JobRuns`, `Store`.
+    /// `UnknownTenant`, `RunsAlready`, `Store`.
     pub async fn renew(&self, tenant: TenantId) -> Result<JobId, GatewayError> {
         let kind = JobKind::RenewReferences;
         self.queue(NewJob { tenant, kind, cause: None, users: None, requested_by: OPERATOR }).await
@@ -93,6 +93,63 @@ impl Desk {
     pub async fn expire(&self, tenant: TenantId) -> Result<JobId, GatewayError> {
         let kind = JobKind::ExpireReferences;
         self.queue(NewJob { tenant, kind, cause: None, users: None, requested_by: OPERATOR }).await
+    }
+
+    /// Begins the end of a tenant: its calls are refused from now on.
+    ///
+    /// # Errors
+    /// `UnknownTenant`, `Held`, `OldKeysKept`, `TenantStands`, `RunsAlready`, `Store`.
+    pub async fn terminate(&self, tenant: TenantId) -> Result<JobId, GatewayError> {
+        match self.store.terminate_tenant(tenant, OPERATOR).await? {
+            Terminate::Queued(id) => Ok(id),
+            Terminate::RunsAlready(id) => Err(GatewayError::RunsAlready(id)),
+            Terminate::Held => Err(GatewayError::Held),
+            Terminate::OldKeysKept => Err(GatewayError::OldKeysKept),
+            Terminate::Terminated => Err(GatewayError::TenantStands(store::TenantState::Terminated)),
+            Terminate::Unknown => Err(GatewayError::UnknownTenant),
+        }
+    }
+
+    /// The certificate of a tenant that ended.
+    ///
+    /// # Errors
+    /// `NotTerminated`, `Store`, `Refused` where it cannot be signed.
+    pub async fn termination(&self, tenant: TenantId) -> Result<String, GatewayError> {
+        let end = self.store.termination(tenant).await?.ok_or(GatewayError::NotTerminated)?;
+        let gone = self.store.kek_destructions(tenant).await?;
+        Ok(self.ledger.termination(&end, gone.iter().map(|kek| kek.kek_version).collect()).await?)
+    }
+
+    /// Entries of the audit that answer a question, after position `after`, at most 1,000.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn audit(&self, asked: &AuditQuery, after: i64) -> Result<Vec<AuditEntry>, GatewayError> {
+        Ok(self.store.audit_search(asked, after, LISTED).await?)
+    }
+
+    /// Notifications to operators, newest first, at most 1,000: those of one state or all.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn events(&self, state: Option<EventState>) -> Result<Vec<Event>, GatewayError> {
+        Ok(self.store.events(state, LISTED).await?)
+    }
+
+    /// Has a dead notification sent again. False: it is not dead.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn revive_event(&self, id: Uuid) -> Result<bool, GatewayError> {
+        Ok(self.store.revive_event(id).await?)
+    }
+
+    /// Walks a tenant's audit chain.
+    ///
+    /// # Errors
+    /// `Store`; a broken chain is a value.
+    pub async fn verify_audit(&self, tenant: TenantId) -> Result<Chain, GatewayError> {
+        Ok(self.store.verify_audit(tenant).await?)
     }
 
     /// Deletion proofs of what a job erased, page by page: signed from the record, so asked again they are the same.
@@ -181,7 +238,7 @@ impl Desk {
     async fn queue(&self, new: NewJob<'_>) -> Result<JobId, GatewayError> {
         match self.store.queue_job(new).await? {
             QueueResult::Queued(id) => Ok(id),
-            QueueResult::RunsAlready(id) => Err(GatewayError::JobRuns(id)),
+            QueueResult::RunsAlready(id) => Err(GatewayError::RunsAlready(id)),
             QueueResult::UnknownTenant => Err(GatewayError::UnknownTenant),
         }
     }

@@ -18,7 +18,7 @@ impl Gateway {
         call: &Call,
         request: v1::EnrollRequest,
     ) -> Result<v1::EnrollResponse, Reason> {
-        let capture = Capture::check(call, Purpose::Enroll, request.into())?;
+        let capture = Capture::check(call, Purpose::Enroll, request.into(), self.clock.now_ms())?;
         let settled = self.judge(capture).await?;
         let next = next(&settled);
         let mut reference = settled.reference.as_ref().map(reference_to_wire);

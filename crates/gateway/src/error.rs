@@ -44,6 +44,17 @@ pub enum GatewayError {
         /// Why.
         source: io::Error,
     },
+    /// The country database does not read.
+    #[error("{}: not a country database", path.display())]
+    CountryDatabase {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: maxminddb::MaxMindDbError,
+    },
+    /// Notifications would go over a network in the clear.
+    #[error("events.url must begin with https://, or http:// and a loopback address")]
+    EventsUrl,
     /// A worker's address does not read.
     #[error("inference.workers: not host:port")]
     WorkerAddress(#[from] tonic::transport::Error),
@@ -65,6 +76,21 @@ pub enum GatewayError {
     /// There is no such tenant.
     #[error("there is no such tenant")]
     UnknownTenant,
+    /// The tenant stands where that cannot be done; says where.
+    #[error("the tenant is {}", .0.word())]
+    TenantStands(store::TenantState),
+    /// A legal hold stands in the way of a termination.
+    #[error("a legal hold of the tenant stands: release it first")]
+    Held,
+    /// The policy keeps old keys, which a termination would destroy.
+    #[error("the tenant's policy has keep_old_keys: put one into force that has not, first")]
+    OldKeysKept,
+    /// The tenant has not ended.
+    #[error("the tenant has not ended")]
+    NotTerminated,
+    /// A policy of that version is or was in force; a name means one policy for good.
+    #[error("a policy of this tenant has that version already: give it another")]
+    VersionUsed,
     /// There is no such API key, or it was revoked before.
     #[error("there is no such API key, or it was revoked before")]
     UnknownKey,
@@ -73,7 +99,7 @@ pub enum GatewayError {
     UnknownJob,
     /// A job of which a tenant has one at a time goes on; the next may be asked for when it has ended.
     #[error("one of this tenant runs already: {0}")]
-    JobRuns(biometrics::JobId),
+    RunsAlready(biometrics::JobId),
     /// No worker, database or randomness gave what was asked.
     #[error("refused")]
     Refused(#[from] wire::Reason),

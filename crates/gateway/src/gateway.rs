@@ -7,17 +7,19 @@ use crate::{
     authenticate::Credentials,
     call::Call,
     config,
+    events::Events,
     fault::{internal, store_fault},
     inference::Inference,
     journal::Journal,
     ledger::Ledger,
     log::documents::Readers,
     measure,
+    origin::Origins,
     status_lists::StatusLists,
 };
 use biometrics::TenantId;
 use service::Clock;
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 use store::{Store, StoreError, Tenant};
 use tokio_util::task::TaskTracker;
 use wire::Reason;
@@ -38,6 +40,10 @@ pub(crate) struct Gateway {
     pub(crate) admission: Admission,
     /// Signs deletion proofs, status lists and checkpoints.
     pub(crate) ledger: Ledger,
+    /// Where calls come from.
+    pub(crate) origins: Origins,
+    /// Where operators are told of what happened, if they are.
+    pub(crate) events: Option<Arc<Events>>,
     /// Where deletions are kept in mind outside of the database; `None`: nowhere.
     pub(crate) journal: Option<Journal>,
     /// Which receipts were revoked, for everybody.

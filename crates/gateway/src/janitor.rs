@@ -3,7 +3,7 @@
 //!
 //! Must never know: requests. Invariant: a turn that fails is logged and tried again; it never ends the janitor.
 
-use crate::{gateway::Gateway, inference::Inference, jobs, log::sequence, restore};
+use crate::{events, gateway::Gateway, inference::Inference, jobs, log::sequence, restore};
 use service::Readiness;
 use std::{sync::Arc, time::Duration};
 use store::{Erased, Store, StoreError};
@@ -32,6 +32,7 @@ pub(crate) async fn work(gateway: Arc<Gateway>, readiness: Readiness, shutdown: 
         () = dropping_old(&gateway) => {}
         () = finishing_deletions(&gateway) => {}
         () = jobs::work(&gateway, &leader) => {}
+        () = events::sending(&gateway) => {}
         () = sequence::work(&gateway, &sequencer) => {}
     }
     noted("the lease", leader.resign(&gateway.store).await);
@@ -87,6 +88,7 @@ async fn probe(store: &Store, inference: &Inference, readiness: &Readiness) {
 }
 
 async fn drop_old(store: &Store) -> Result<(), StoreError> {
+    while store.drop_old_events().await? > 0 {}
     loop {
         if store.drop_old().await?.is_nothing() {
             return Ok(());

@@ -8,6 +8,7 @@ mod erase_many;
 mod renew;
 mod rotate;
 mod schedule;
+mod terminate;
 
 use crate::{config, fault::store_fault, gateway::Gateway, random};
 use biometrics::JobId;
@@ -105,10 +106,14 @@ pub(crate) async fn work(gateway: &Gateway, leader: &Leader) {
     }
 }
 
-/// Asks for expiries and rotations that are due. False: another leads.
+/// Drops audit past its window and asks for expiries and rotations that are due. False: another leads.
 async fn queue_due(gateway: &Gateway, leader: &Leader) -> Result<bool, Reason> {
     if !stored(leader.leads(gateway).await)? {
         return Ok(false);
+    }
+    let dropped = stored(gateway.store.drop_old_audit().await)?;
+    if dropped.entries > 0 {
+        tracing::info!(entries = dropped.entries, "audit past its window is gone");
     }
     let open = stored(gateway.store.open_jobs(u32::MAX).await)?;
     stored(erase_many::queue_expiries(gateway, &open).await)?;
@@ -144,6 +149,7 @@ async fn step(gateway: &Gateway, job: &Job, unopened: &mut Unopened) -> Result<W
     match job.kind {
         JobKind::RotateKek => rotate::step(gateway, job, unopened).await,
         JobKind::DeleteReferences | JobKind::ExpireReferences => erase_many::step(gateway, job).await,
+        JobKind::TerminateTenant => terminate::step(gateway, job).await,
         JobKind::RenewReferences => renew::step(gateway, job, unopened).await,
     }
 }

@@ -3,28 +3,33 @@
 //! Must never know: methods. Invariant: a call that reaches a method has a caller and a deadline.
 
 use crate::{
+    admit::Going,
     answer::{is_grpc, refusal},
+    authenticate::Caller,
+    fault::store_fault,
     gateway::Gateway,
 };
 use axum::{
     body::Body,
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State},
     middleware::Next,
     response::Response,
 };
 use futures::FutureExt as _;
+use http::HeaderMap;
 use service::deadline::DeadlineFault;
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
 use wire::Reason;
 
 /// Finds out who calls and whether they may call now, before a byte of the body is read.
 pub(crate) async fn admit(State(gateway): State<Arc<Gateway>>, mut request: Request, next: Next) -> Response {
     let grpc = is_grpc(request.headers());
-    let caller = gateway.credentials.caller(&gateway.store, request.headers(), gateway.clock.now_ms()).await;
-    let admitted = caller.and_then(|caller| Ok((caller, gateway.admission.call(&caller)?)));
-    match admitted {
+    match admitted(&gateway, request.headers()).await {
         // The place is held until the call is answered.
         Ok((caller, _going)) => {
+            let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+            let origin = gateway.origins.of(peer, request.headers());
+            request.extensions_mut().insert(origin);
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
@@ -33,6 +38,14 @@ pub(crate) async fn admit(State(gateway): State<Arc<Gateway>>, mut request: Requ
             refusal(&reason, grpc)
         }
     }
+}
+
+/// The caller, of a tenant whose calls are taken, with the place of its call.
+async fn admitted(gateway: &Gateway, headers: &HeaderMap) -> Result<(Caller, Going), Reason> {
+    let caller = gateway.credentials.caller(&gateway.store, headers, gateway.clock.now_ms()).await?;
+    let going = gateway.admission.call(&caller)?;
+    let active = gateway.store.tenant_is_active(caller.tenant()).await.map_err(store_fault)?;
+    if active { Ok((caller, going)) } else { Err(Reason::PermissionDenied) }
 }
 
 /// A panic is answered as INTERNAL; the connection and the process go on.

@@ -1,5 +1,5 @@
-//! The ledger: signs what the gateway sees happen in the database: deletion proofs, key-destruction certificates, status lists, the
-//! log's checkpoints.
+//! The ledger: signs what the gateway sees happen in the database: deletion proofs, key-destruction and termination certificates,
+//! status lists, the log's checkpoints.
 //!
 //! Must never know: receipts; they have another issuer and another key, in the worker. Invariant: a proof is signed only
 //! with a [`Checkpoint`] in hand.
@@ -12,11 +12,11 @@ use biometrics::Policy;
 use custody::{CustodyError, Signer};
 use receipt::{
     CoversClaim, DeletionClaims, DestructionClaims, EncodeError, Exception, Growth, KekClaim, LiveStore, LogFault,
-    RefClaim, StatusListClaims, StatusListPlace, Typ,
+    ProofsClaim, RefClaim, StatusListClaims, StatusListPlace, TerminationClaims, Typ,
 };
 use serde::Serialize;
 use std::sync::Arc;
-use store::{Checkpoint, Erased, KekDestruction, LogWork};
+use store::{Checkpoint, Erased, KekDestruction, LogWork, TERMINATED_AUDIT_DAYS, Termination};
 use tokio::task::spawn_blocking;
 use wire::Reason;
 
@@ -81,6 +81,26 @@ impl Ledger {
             asserted: vec!["destroyed_at".to_owned(), "kek".to_owned()],
         };
         self.encode(Typ::KeyDestruction, claims).await
+    }
+
+    /// Signs the certificate of a tenant that ended, whose KEK versions `keks` are gone.
+    ///
+    /// # Errors
+    /// `INTERNAL` where the claims do not encode, `UNAVAILABLE_KMS`.
+    pub(crate) async fn termination(&self, end: &Termination, keks: Vec<u32>) -> Result<String, Reason> {
+        let ended_at = end.ended_at_ms.div_euclid(1000);
+        let claims = TerminationClaims {
+            iss: self.issuer.clone(),
+            aud: end.tenant.to_string(),
+            iat: ended_at,
+            jti: format!("tc_{}", end.id.simple()),
+            proofs: ProofsClaim { count: end.proofs, sha256: receipt::base64url(&end.proofs_sha256) },
+            keks,
+            ended_at,
+            audit_until: ended_at + i64::from(TERMINATED_AUDIT_DAYS) * 24 * 3600,
+            asserted: vec!["keks".to_owned()],
+        };
+        self.encode(Typ::Termination, claims).await
     }
 
     /// Packs and signs one status list.

@@ -8,6 +8,7 @@ use crate::{
     admit::Admission,
     authenticate::{Credentials, MacKey, Peppers},
     config, documents,
+    events::Events,
     gateway::Gateway,
     grpc,
     inference::Inference,
@@ -16,6 +17,7 @@ use crate::{
     json, layers,
     ledger::Ledger,
     log::{self, documents::Readers},
+    origin::Origins,
     restore,
     status_lists::{self, StatusLists},
 };
@@ -30,7 +32,7 @@ use service::{
     tls::{ServerTls, server_config},
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-use store::{Store, StoreConfig};
+use store::Store;
 use tokio::{
     net::TcpListener,
     task::{JoinHandle, spawn_blocking},
@@ -90,7 +92,7 @@ async fn open(config: &Config, clock: Clock) -> Result<Gateway, GatewayError> {
     let ledger = Ledger::new(ledger_key(&config.kms, clock.clone()).await?, &config.public_url);
     let status = StatusLists::new(&credentials.capture, &config.public_url);
     let inference = Inference::new(&config.inference, clock.clone())?;
-    let store = Store::open(StoreConfig::from(&config.store)).await?;
+    let store = Store::open(config.store_config()).await?;
     let journal = open_journal(config.journal.as_ref()).await?;
     restore::check(&store, journal.as_ref()).await?;
     Ok(Gateway {
@@ -102,6 +104,8 @@ async fn open(config: &Config, clock: Clock) -> Result<Gateway, GatewayError> {
         credentials,
         admission: Admission::new(&config.limits),
         ledger,
+        origins: Origins::open(&config.network)?,
+        events: config.events.as_ref().map(Events::open).transpose()?.map(Arc::new),
         status,
         log_readers: Readers::new(),
         jobs: config.jobs,

@@ -13,9 +13,15 @@ use biometrics::{Policy, TenantId};
 use secrecy::SecretString;
 use service::Clock;
 use std::time::Duration;
-use store::{ApiKeyRow, AuditBody, NewApiKey, NewTenant, Store, StoreConfig, Tenant, TenantSecretsRow};
+use store::{
+    ApiKeyRow, AuditBody, MoveTenant, NewApiKey, NewTenant, PolicyVersion, PutPolicy, Store, Tenant, TenantSecretsRow,
+};
 use wire::{Reason, convert, v1};
 
+/// Who acts, as audit and policies name it.
+const OPERATOR: &str = "operator";
+/// Most versions of one list.
+const LISTED: u32 = 1000;
 /// How long a worker may take to make a tenant's secrets.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -56,7 +62,7 @@ impl Register {
         Ok(Self {
             pepper: MacKey::open(&config.keys.pepper)?,
             inference: Inference::new(&config.inference, clock.clone())?,
-            store: Store::open(StoreConfig::from(&config.store)).await?,
+            store: Store::open(config.store_config()).await?,
             clock,
         })
     }
@@ -99,6 +105,51 @@ impl Register {
         Ok(self.store.tenants().await?)
     }
 
+    /// One tenant.
+    ///
+    /// # Errors
+    /// `UnknownTenant`, `Store`.
+    pub async fn tenant(&self, id: TenantId) -> Result<Tenant, GatewayError> {
+        self.store.tenant(id).await?.ok_or(GatewayError::UnknownTenant)
+    }
+
+    /// Has the tenant's calls, and those of its devices, refused until it is resumed. Jobs go on.
+    ///
+    /// # Errors
+    /// `UnknownTenant`, `TenantStands`, `Store`.
+    pub async fn suspend(&self, id: TenantId) -> Result<(), GatewayError> {
+        moved(self.store.suspend_tenant(id, OPERATOR).await?)
+    }
+
+    /// Has a suspended tenant's calls taken again.
+    ///
+    /// # Errors
+    /// `UnknownTenant`, `TenantStands`, `Store`.
+    pub async fn resume(&self, id: TenantId) -> Result<(), GatewayError> {
+        moved(self.store.resume_tenant(id, OPERATOR).await?)
+    }
+
+    /// Puts a policy into force from now on, beside the versions before it. Answers its number.
+    ///
+    /// # Errors
+    /// `Policy` for a field out of range, `VersionUsed`, `UnknownTenant`, `Store`.
+    pub async fn put_policy(&self, id: TenantId, policy: &Policy) -> Result<u32, GatewayError> {
+        policy.check(self.tenant(id).await?.test)?;
+        match self.store.put_policy(id, policy, OPERATOR).await? {
+            PutPolicy::Changed { n } => Ok(n),
+            PutPolicy::VersionUsed => Err(GatewayError::VersionUsed),
+            PutPolicy::UnknownTenant => Err(GatewayError::UnknownTenant),
+        }
+    }
+
+    /// Every policy that the tenant had, newest first, at most 1,000.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn policies(&self, id: TenantId) -> Result<Vec<PolicyVersion>, GatewayError> {
+        Ok(self.store.policies(id, LISTED).await?)
+    }
+
     /// Makes an API key of a tenant. `expires_at_ms` is unix milliseconds; `None` never expires.
     ///
     /// # Errors
@@ -135,5 +186,13 @@ impl Register {
 }
 
 fn by_operator() -> AuditBody {
-    AuditBody::default().with("by", "operator")
+    AuditBody::default().with("by", OPERATOR)
+}
+
+const fn moved(result: MoveTenant) -> Result<(), GatewayError> {
+    match result {
+        MoveTenant::Moved => Ok(()),
+        MoveTenant::Stands(state) => Err(GatewayError::TenantStands(state)),
+        MoveTenant::Unknown => Err(GatewayError::UnknownTenant),
+    }
 }

@@ -14,4 +14,6 @@ mod peer;
 mod replay;
 mod revocation;
 mod tenancy;
+mod tenant_life;
+mod told;
 mod workers;

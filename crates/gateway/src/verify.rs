@@ -18,7 +18,7 @@ impl Gateway {
         call: &Call,
         request: v1::VerifyRequest,
     ) -> Result<v1::VerifyResponse, Reason> {
-        let capture = Capture::check(call, Purpose::Verify, request.into())?;
+        let capture = Capture::check(call, Purpose::Verify, request.into(), self.clock.now_ms())?;
         let settled = self.judge(capture).await?;
         let next = next(&settled);
         Ok(v1::VerifyResponse {

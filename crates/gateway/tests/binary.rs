@@ -1,12 +1,9 @@
-//! The binary as an operator runs it: settings that do not read, and tenants and keys without a worker.
+//! The binary as an operator runs it: settings that do not read.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise")]
 
-use custody::{PemKey, SecretFile};
 use std::{
-    fs::{self, Permissions},
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
+    fs,
     process::{Command, Output},
 };
 
@@ -18,29 +15,6 @@ fn run(arguments: &[&str]) -> Output {
 
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// The documented sample with its paths moved into a directory and a worker that is not there.
-fn settings(dir: &Path) -> PathBuf {
-    for secret in ["pepper", "capture.key"] {
-        SecretFile::create(dir.join(secret)).unwrap();
-    }
-    PemKey::create(dir.join("ledger.pem")).unwrap();
-    let issuer = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    for (name, pem) in [("pem", issuer.cert.pem()), ("key", issuer.signing_key.serialize_pem())] {
-        for stem in ["public", "gateway", "ca"] {
-            fs::write(dir.join(format!("{stem}.{name}")), &pem).unwrap();
-        }
-    }
-    let here = dir.display().to_string();
-    let text = SAMPLE
-        .replace("/etc/countersign/keys/gateway", &here)
-        .replace("/etc/countersign/tls", &here)
-        .replace("/var/lib/countersign", &here)
-        .replace("worker:7443", "127.0.0.1:1");
-    let path = dir.join("gateway.toml");
-    fs::write(&path, text).unwrap();
-    path
 }
 
 #[test]
@@ -55,34 +29,4 @@ fn settings_that_do_not_read_are_refused_by_file_line_and_field() {
     }
     let output = run(&["serve", "--config", "/nowhere/gateway.toml"]);
     assert!(!output.status.success() && stderr(&output).contains("/nowhere/gateway.toml"), "{}", stderr(&output));
-}
-
-#[test]
-fn a_key_file_that_is_missing_or_that_others_may_read_stops_the_process() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = settings(dir.path());
-    let config = path.to_str().unwrap();
-    let pepper = dir.path().join("pepper");
-    fs::set_permissions(&pepper, Permissions::from_mode(0o644)).unwrap();
-    let output = run(&["tenant", "list", "--config", config]);
-    assert!(!output.status.success() && stderr(&output).contains("0600"), "{}", stderr(&output));
-    fs::remove_file(&pepper).unwrap();
-    let output = run(&["tenant", "list", "--config", config]);
-    assert!(!output.status.success() && stderr(&output).contains("pepper"), "{}", stderr(&output));
-}
-
-#[test]
-fn tenants_are_listed_without_a_worker_and_made_only_with_one() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = settings(dir.path());
-    let config = path.to_str().unwrap();
-    let output = run(&["tenant", "list", "--config", config]);
-    assert!(output.status.success() && output.stdout.is_empty(), "{}", stderr(&output));
-    let output = run(&["tenant", "create", "--config", config, "--name", "Acme", "--test"]);
-    assert!(!output.status.success() && stderr(&output).contains("UNAVAILABLE_WORKER"), "{}", stderr(&output));
-    let nobody = "tn_00000000000000000000000000000001";
-    let output = run(&["key", "create", "--config", config, "--tenant", nobody]);
-    assert!(!output.status.success() && stderr(&output).contains("no such tenant"), "{}", stderr(&output));
-    let output = run(&["key", "create", "--config", config, "--tenant", "acme"]);
-    assert!(!output.status.success() && stderr(&output).contains("not a valid tenant id"), "{}", stderr(&output));
 }

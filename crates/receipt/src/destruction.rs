@@ -34,8 +34,9 @@ pub struct DestructionClaims {
 pub struct KekClaim {
     /// The version.
     pub version: u32,
-    /// The version that took its place.
-    pub successor: u32,
+    /// The version that took its place; absent where the tenant ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<u32>,
     /// The kind of key service that held it.
     pub provider: String,
 }
@@ -71,7 +72,7 @@ pub fn verify_key_destruction(
     expected: &ExpectedDestruction<'_>,
 ) -> Result<KeyDestruction, Refused> {
     let (_, claims): (Typ, DestructionClaims) = keys.open(token, &[Typ::KeyDestruction])?;
-    if claims.destroyed_at > claims.iat || claims.kek.successor <= claims.kek.version {
+    if claims.destroyed_at > claims.iat || claims.kek.successor.is_some_and(|next| next <= claims.kek.version) {
         return Err(Malformed::Claims.into());
     }
     if claims.aud != expected.aud {

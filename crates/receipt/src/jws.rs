@@ -32,6 +32,8 @@ pub enum Typ {
     StatusList,
     /// A KEK version was destroyed.
     KeyDestruction,
+    /// A tenant ended.
+    Termination,
     /// A key set, signed by the root.
     JwkSet,
 }
@@ -46,6 +48,7 @@ impl Typ {
             Self::DeletionProof => "deletion-proof+jwt",
             Self::StatusList => "statuslist+jwt",
             Self::KeyDestruction => "key-destruction+jwt",
+            Self::Termination => "tenant-termination+jwt",
             Self::JwkSet => "jwk-set+jwt",
         }
     }

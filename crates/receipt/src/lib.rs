@@ -21,6 +21,7 @@ mod refused;
 mod spend;
 mod status_list;
 mod strict_json;
+mod termination;
 mod trusted;
 mod verify;
 
@@ -45,6 +46,9 @@ pub use refused::{Claim, KeyFault, LogFault, Malformed, Refused, StatusFault};
 pub use spend::{AlreadySpent, SpendError, SpendKey, Unspent};
 pub use status_list::{
     MAX_LIST_BYTES, ONLINE_SECONDS, STATUS_LEEWAY_SECONDS, Status, StatusList, StatusListClaims, StatusListPlace,
+};
+pub use termination::{
+    ExpectedTermination, ProofsClaim, ProofsHash, TenantTermination, TerminationClaims, verify_termination,
 };
 pub use trusted::{Pin, TrustedKeys};
 pub use verify::{Expected, LEEWAY_SECONDS, Receipt, authorize, evidence, refusal, verify_enrollment, withheld_nonce};

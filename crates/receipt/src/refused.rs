@@ -82,6 +82,8 @@ pub enum Claim {
     FalseMatchRate,
     /// `kek`: another version of the key.
     KekVersion,
+    /// `proofs`: over other deletion proofs.
+    Proofs,
 }
 
 /// Why a token, a key set or something of the log was refused.
@@ -200,6 +202,7 @@ impl Claim {
             Self::Attempt => "ATTEMPT",
             Self::FalseMatchRate => "FALSE_MATCH_RATE",
             Self::KekVersion => "KEK_VERSION",
+            Self::Proofs => "PROOFS",
         }
     }
 }

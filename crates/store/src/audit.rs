@@ -2,20 +2,30 @@
 //! know: features, frames, receipts; a body is small on purpose. Invariant: entry n holds the hash of entry n - 1, and
 //! an entry is written in the same transaction as what it tells of.
 
+mod line;
+mod search;
+mod walk;
+mod window;
+
+pub use search::{About, AuditQuery};
+pub(crate) use walk::verify;
+pub use walk::{Chain, Walk};
+pub use window::{AuditWindow, TERMINATED_AUDIT_DAYS};
+
 use crate::{
     Store, StoreError,
     codes::read_hash,
     conn::{Conn, Row, now_ms, query},
+    events,
 };
 use biometrics::TenantId;
 use ring::digest::{Context, SHA256};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Largest canonical body in bytes: room for ids, codes and five gates, none for a sample.
+/// Largest canonical body in bytes: room for ids, codes, five gates and two policies, none for a sample.
 const MAX_BODY: usize = 8 * 1024;
 const DOMAIN: &[u8] = b"countersign/audit/v1\0";
-const PAGE: i64 = 1000;
 
 /// What an entry says: names to JSON values, at most 8 KiB in canonical form.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -32,6 +42,16 @@ impl AuditBody {
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.set(name, value);
         self
+    }
+
+    /// The text under a name.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str()
+    }
+
+    /// The value under a name.
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
     }
 
     /// Canonical JSON: sorted keys at every level, no spaces.
@@ -101,24 +121,8 @@ impl AuditEntry {
     }
 }
 
-/// What a walk along a tenant's chain found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Chain {
-    /// Every entry follows from the one before. A cut tail is seen only against a `head` kept elsewhere.
-    Intact {
-        /// How many entries.
-        entries: i64,
-        /// Hash of the last one, zeros for none.
-        head: [u8; 32],
-    },
-    /// The first place where it does not.
-    Broken {
-        /// The position that should have followed.
-        seq: i64,
-    },
-}
-
-/// Appends one entry to the tenant's chain inside the caller's transaction.
+/// Appends one entry to the tenant's chain inside the caller's transaction; what operators are told of goes to the outbox
+/// with it, and every sink takes it before the transaction commits.
 pub(crate) async fn append(
     conn: &mut Conn,
     tenant: TenantId,
@@ -127,31 +131,43 @@ pub(crate) async fn append(
 ) -> Result<(), StoreError> {
     let at_ms = now_ms(conn).await?;
     let (seq, prev) = tail(conn, tenant).await?;
+    let event = events::of(kind, &body);
+    let (user, challenge) = (body.text("user_id").map(str::to_owned), body.text("challenge").map(str::to_owned));
     let mut entry =
         AuditEntry { seq: seq + 1, kind: kind.to_owned(), at_ms, body: body.canonical()?, prev, hash: prev };
     entry.hash = entry.digest(tenant);
     let sql = "-- audit.append
-        INSERT INTO audit (tenant, seq, kind, at_ms, body, prev, hash) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        INSERT INTO audit (tenant, seq, kind, at_ms, body, prev, hash, user_id, challenge)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     query(sql)
         .bind(tenant.uuid())
         .bind(entry.seq)
-        .bind(entry.kind)
+        .bind(&entry.kind)
         .bind(entry.at_ms)
-        .bind(entry.body)
+        .bind(&entry.body)
         .bind(entry.prev.as_slice())
         .bind(entry.hash.as_slice())
+        .bind(user)
+        .bind(challenge)
         .execute(conn)
         .await
         .map_err(StoreError::AuditUnavailable)?;
+    if let Some(event) = event {
+        event.write(conn, tenant, &entry).await?;
+    }
+    conn.note(|| entry.line(tenant));
     Ok(())
 }
 
-/// Position and hash of the last entry; 0 and zeros for none.
+/// Where the next entry goes: after the last, or after the floor where none is left.
 pub(crate) async fn tail(conn: &mut Conn, tenant: TenantId) -> Result<(i64, [u8; 32]), StoreError> {
     let sql = "-- audit.tail
         SELECT seq, hash FROM audit WHERE tenant = $1 ORDER BY seq DESC LIMIT 1";
     let row = query(sql).bind(tenant.uuid()).fetch_optional(conn).await.map_err(StoreError::AuditUnavailable)?;
-    row.map_or(Ok((0, [0; 32])), |row| Ok((row.try_get("seq")?, read_hash(row.try_get("hash")?)?)))
+    match row {
+        Some(row) => Ok((row.try_get("seq")?, read_hash(row.try_get("hash")?)?)),
+        None => window::floor(conn, tenant).await,
+    }
 }
 
 impl Store {
@@ -163,7 +179,10 @@ impl Store {
         let body = &body;
         self.write("audit.append", tenant, |mut tx| async move {
             append(&mut tx, tenant, kind, body.clone()).await?;
-            tx.commit().await.map_err(StoreError::AuditUnavailable)
+            tx.commit().await.map_err(|error| match error {
+                StoreError::Unavailable(error) => StoreError::AuditUnavailable(error),
+                other => other,
+            })
         })
         .await
     }
@@ -173,7 +192,7 @@ impl Store {
     /// # Errors
     /// `Unavailable`, `Corrupt`.
     pub async fn audit_entries(&self, tenant: TenantId, after: i64, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
-        list(&mut self.read(tenant).await?, tenant, (after, limit)).await
+        self.audit_search(&AuditQuery::everything(tenant), after, limit).await
     }
 
     /// How many entries of one kind the tenant has.
@@ -186,54 +205,5 @@ impl Store {
         let mut conn = self.read(tenant).await?;
         let row = query(sql).bind(tenant.uuid()).bind(kind).fetch_one(&mut conn).await?;
         u64::try_from(row.try_get::<i64>("entries")?).map_err(|_| StoreError::Corrupt("count"))
-    }
-
-    /// Walks the tenant's chain from its beginning.
-    ///
-    /// # Errors
-    /// `Unavailable`, `Corrupt`; a broken chain is a value.
-    pub async fn verify_audit(&self, tenant: TenantId) -> Result<Chain, StoreError> {
-        self.verify_audit_through(tenant, &[]).await
-    }
-
-    /// The same through what the chain was at some positions, as the log was told (base64url): a chain that was cut before
-    /// one, or is another there, is broken there.
-    ///
-    /// # Errors
-    /// `Unavailable`, `Corrupt`; a broken chain is a value.
-    pub async fn verify_audit_through(&self, tenant: TenantId, anchors: &[(i64, String)]) -> Result<Chain, StoreError> {
-        verify(&mut self.read(tenant).await?, tenant, anchors).await
-    }
-}
-
-async fn list(conn: &mut Conn, tenant: TenantId, (after, limit): (i64, u32)) -> Result<Vec<AuditEntry>, StoreError> {
-    let sql = "-- audit.list
-        SELECT seq, kind, at_ms, body, prev, hash FROM audit
-        WHERE tenant = $1 AND seq > $2 ORDER BY seq LIMIT $3";
-    let rows = query(sql).bind(tenant.uuid()).bind(after).bind(limit).fetch_all(conn).await?;
-    rows.iter().map(AuditEntry::read).collect()
-}
-
-/// Walks the tenant's chain as a connection sees it, through `anchors`.
-pub(crate) async fn verify(conn: &mut Conn, tenant: TenantId, anchors: &[(i64, String)]) -> Result<Chain, StoreError> {
-    let was = |entry: &AuditEntry| {
-        let told = anchors.iter().filter(|(seq, _)| *seq == entry.seq);
-        told.map(|(_, head)| head).all(|head| *head == receipt::base64url(&entry.hash))
-    };
-    let last = anchors.iter().map(|(seq, _)| *seq).max().unwrap_or(0);
-    let (mut entries, mut head) = (0, [0; 32]);
-    loop {
-        let page = list(conn, tenant, (entries, PAGE as u32)).await?;
-        for entry in &page {
-            let follows = entry.seq == entries + 1 && entry.prev == head && entry.hash == entry.digest(tenant);
-            if !follows || !was(entry) {
-                return Ok(Chain::Broken { seq: entries + 1 });
-            }
-            (entries, head) = (entry.seq, entry.hash);
-        }
-        if (page.len() as i64) < PAGE {
-            let whole = entries >= last;
-            return Ok(if whole { Chain::Intact { entries, head } } else { Chain::Broken { seq: entries + 1 } });
-        }
     }
 }

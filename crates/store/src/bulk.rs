@@ -51,7 +51,7 @@ pub struct Provable {
 pub enum ProveBatch {
     /// So many are proved; there may be more.
     Proved(u64),
-    /// Nothing is left and the job is done.
+    /// Nothing is left: the job is done, a termination goes on to the keys.
     Done,
     /// The job does not stand where we think. Nothing was written.
     Superseded,
@@ -194,6 +194,8 @@ async fn erase(mut tx: Tx, job: &Job, limit: u32) -> Result<EraseBatch, StoreErr
     let done = users.len() as u64;
     let progress = match users.last() {
         Some(last) => Progress { step: Step::Erase, resume_after: last.as_str(), done },
+        // What was begun before the tenant ended may still store a reference.
+        None if job.kind == JobKind::TerminateTenant => Progress { step: Step::Drain, resume_after: "", done },
         None => Progress { step: Step::Prove, resume_after: "", done },
     };
     if !jobs::advance(&mut tx, job, progress).await? {
@@ -221,10 +223,11 @@ async fn prove(mut tx: Tx, (job, provable): (&Job, Provable), limit: u32) -> Res
         query(sql).bind(tenant).bind(erased.deletion_id).bind(now).execute(&mut tx).await?;
         audit::append(&mut tx, job.tenant, "deletion.proved", erased.body(AuditBody::default())).await?;
     }
-    let moved = if rows.is_empty() {
-        jobs::end(&mut tx, job, None).await?
-    } else {
-        jobs::advance(&mut tx, job, Progress { step: Step::Prove, resume_after: "", done: 0 }).await?
+    let at = |step| Progress { step, resume_after: "", done: 0 };
+    let moved = match (rows.is_empty(), job.kind) {
+        (false, _) => jobs::advance(&mut tx, job, at(Step::Prove)).await?,
+        (true, JobKind::TerminateTenant) => jobs::advance(&mut tx, job, at(Step::Destroy)).await?,
+        (true, _) => jobs::end(&mut tx, job, None).await?,
     };
     if !moved {
         return Ok(ProveBatch::Superseded);

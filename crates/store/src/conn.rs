@@ -16,6 +16,8 @@ pub(crate) struct Conn {
     link: Link,
     /// A statement failed, so Postgres takes no other in this transaction; the same holds for SQLite by our own law.
     failed: bool,
+    /// Lines of the audit that this transaction wrote, where a second sink is to take them.
+    said: Option<Vec<String>>,
 }
 
 /// Which engine, and for what.
@@ -42,7 +44,7 @@ enum Driver<'c> {
 
 impl From<Link> for Conn {
     fn from(link: Link) -> Self {
-        Self { link, failed: false }
+        Self { link, failed: false, said: None }
     }
 }
 
@@ -58,6 +60,23 @@ impl Conn {
     fn noted<T>(&mut self, result: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
         self.failed |= result.is_err();
         result
+    }
+
+    /// Keeps the lines of the audit from now on.
+    pub(crate) fn keep_lines(&mut self) {
+        self.said = Some(Vec::new());
+    }
+
+    /// Notes a line of the audit where lines are kept.
+    pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
+        if let Some(said) = &mut self.said {
+            said.push(line());
+        }
+    }
+
+    /// The lines that were noted.
+    pub(crate) fn take_lines(&mut self) -> Vec<String> {
+        self.said.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Runs statements without values.

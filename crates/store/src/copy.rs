@@ -26,6 +26,7 @@ pub(crate) use rows::{columns, value};
 /// Every table that is copied; what one refers to stands before it. A test holds the list against both engines' catalogs.
 pub(crate) const TABLES: &[&str] = &[
     "tenants",
+    "policies",
     "api_keys",
     "challenges",
     "attempts",
@@ -40,6 +41,8 @@ pub(crate) const TABLES: &[&str] = &[
     "kek_destructions",
     "legal_holds",
     "waiting_deletions",
+    "terminations",
+    "events",
     "journal_head",
     "status_lists",
     "log_queue",
@@ -172,7 +175,7 @@ async fn copy_all(
     }
     let chains = verify_chains(&mut tx).await?;
     failpoint("copy.before_commit");
-    tx.commit().await.map_err(of_target)?;
+    tx.commit().await.map_err(CopyError::Target)?;
     Ok(Copied { tables, chains })
 }
 

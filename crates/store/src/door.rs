@@ -5,6 +5,7 @@ use crate::{
     StoreError,
     conn::{Conn, now_ms},
     postgres::{PostgresConfig, PostgresServer},
+    sink::{AuditSink, SinkConfig},
     sqlite::{SqliteConfig, SqliteFile},
     tx::Scope,
 };
@@ -43,6 +44,8 @@ pub struct StoreConfig {
     pub place: Place,
     /// Caps per user.
     pub limits: Limits,
+    /// What takes the audit beside the database.
+    pub sink: Option<SinkConfig>,
 }
 
 impl StoreConfig {
@@ -55,13 +58,13 @@ impl StoreConfig {
 
 impl From<SqliteConfig> for StoreConfig {
     fn from(file: SqliteConfig) -> Self {
-        Self { place: Place::Sqlite(file), limits: Limits::default() }
+        Self { place: Place::Sqlite(file), limits: Limits::default(), sink: None }
     }
 }
 
 impl From<PostgresConfig> for StoreConfig {
     fn from(server: PostgresConfig) -> Self {
-        Self { place: Place::Postgres(Box::new(server)), limits: Limits::default() }
+        Self { place: Place::Postgres(Box::new(server)), limits: Limits::default(), sink: None }
     }
 }
 
@@ -93,6 +96,7 @@ impl Engine {
 pub struct Store {
     pub(crate) engine: Engine,
     pub(crate) limits: Limits,
+    pub(crate) sink: Option<AuditSink>,
 }
 
 impl Store {
@@ -107,7 +111,7 @@ impl Store {
             Place::Sqlite(file) => Engine::Sqlite(SqliteFile::open(file).await?),
             Place::Postgres(server) => Engine::Postgres(PostgresServer::open(&server).await?),
         };
-        Ok(Self { engine, limits: config.limits })
+        Ok(Self { engine, limits: config.limits, sink: config.sink.map(AuditSink::open) })
     }
 
     /// Waits for calls in progress and closes every connection.

@@ -169,7 +169,7 @@ impl Store {
         }
         self.write("holds.access", tenant, |mut tx| async move {
             note_access(&mut tx, Of { tenant, user }, how).await?;
-            Ok(tx.commit().await?)
+            tx.commit().await
         })
         .await
     }

@@ -10,6 +10,7 @@ use crate::{
     conn::{Conn, Row, now_ms, query},
     door::make_id,
     error::is_unique_violation,
+    tenants,
     tx::Tx,
 };
 use biometrics::{JobId, TenantId, UserId};
@@ -24,6 +25,8 @@ pub enum JobKind {
     DeleteReferences,
     /// Erases references that outlived their window.
     ExpireReferences,
+    /// Erases everything of a tenant and destroys its keys.
+    TerminateTenant,
     /// Lays references out anew with a new transform key, without the user.
     RenewReferences,
 }
@@ -50,9 +53,9 @@ pub enum Step {
     MakeKey,
     /// Rotation: everything is to be wrapped under it.
     Rewrap,
-    /// Rotation: what began under the old versions is to end.
+    /// Rotation: what began under the old versions is to end. Termination: every attempt and hold is to end.
     Drain,
-    /// Rotation: the old versions are to be destroyed.
+    /// Rotation: the old versions are to be destroyed. Termination: all of them.
     Destroy,
     /// Deletion: references are to be erased.
     Erase,
@@ -84,7 +87,7 @@ pub enum QueueResult {
     Queued(JobId),
     /// A job of this kind, of which a tenant has one at a time, is going on.
     RunsAlready(JobId),
-    /// There is no such tenant.
+    /// There is no such tenant, or it ends.
     UnknownTenant,
 }
 
@@ -107,7 +110,7 @@ pub struct Job {
     pub total: u64,
     /// How many are done; rows that came meanwhile count too.
     pub done: u64,
-    /// Rotation: the newest KEK version when it was asked for.
+    /// The newest KEK version: for a rotation when it was asked for, for a termination once no more can come.
     pub kek_from: Option<u32>,
     /// Rotation: the version that it made.
     pub kek_to: Option<u32>,
@@ -308,7 +311,7 @@ impl Store {
             let sql = "-- jobs.note
                 UPDATE jobs SET error = $3 WHERE tenant = $1 AND id = $2 AND state = 'RUNNING'";
             query(sql).bind(job.tenant.uuid()).bind(job.id.uuid()).bind(reason).execute(&mut tx).await?;
-            Ok(tx.commit().await?)
+            tx.commit().await
         })
         .await
     }
@@ -328,7 +331,8 @@ impl Store {
         .await
     }
 
-    /// An operator ends a job, audited as `job.cancelled`; what it did stays done. False: it had ended before.
+    /// An operator ends a job, audited as `job.cancelled`; what it did stays done. False: it had ended before, or it ends a
+    /// tenant, from which there is no way back.
     ///
     /// # Errors
     /// `Unavailable`, `AuditUnavailable`.
@@ -337,7 +341,7 @@ impl Store {
             let now = now_ms(&mut tx).await?;
             let sql = "-- jobs.cancel
                 UPDATE jobs SET state = 'CANCELLED', finished_at_ms = $3
-                WHERE tenant = $1 AND id = $2 AND state IN ('QUEUED', 'RUNNING')";
+                WHERE tenant = $1 AND id = $2 AND state IN ('QUEUED', 'RUNNING') AND kind <> 'TERMINATE_TENANT'";
             if query(sql).bind(job.tenant.uuid()).bind(job.id.uuid()).bind(now).execute(&mut tx).await? != 1 {
                 return Ok(false);
             }
@@ -352,31 +356,39 @@ impl Store {
 /// Most jobs that a search for the running one looks at.
 const JOBS: u32 = 1000;
 
-/// False: there is no such tenant, or a job of which it has one at a time runs.
+/// False: there is no such tenant, it ends, or a job of which it has one at a time runs.
 async fn queue(mut tx: Tx, new: NewJob<'_>, id: JobId) -> Result<bool, StoreError> {
-    let sql = "-- jobs.kek_from
-        SELECT t.kek_version AS secrets, (SELECT max(r.kek_version) FROM sealed_references r WHERE r.tenant = t.id) AS rows
-        FROM tenants t WHERE t.id = $1";
-    let Some(row) = query(sql).bind(new.tenant.uuid()).fetch_optional(&mut tx).await? else { return Ok(false) };
-    let newest = row.try_get::<i64>("secrets")?.max(row.try_get::<Option<i64>>("rows")?.unwrap_or(0));
-    let rotates = new.kind == JobKind::RotateKek;
+    let known = tenants::load(&mut tx, new.tenant).await?.is_some_and(|tenant| !tenant.state.ends());
+    if !known || !insert(&mut tx, new, id).await? {
+        return Ok(false);
+    }
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Writes a queued job of a tenant that exists, audited as `job.requested`. False: one that runs alone runs already.
+pub(crate) async fn insert(conn: &mut Conn, new: NewJob<'_>, id: JobId) -> Result<bool, StoreError> {
+    let newest = match new.kind {
+        JobKind::RotateKek => Some(newest_kek(conn, new.tenant).await?),
+        _ => None,
+    };
     let sql = "-- jobs.queue
         INSERT INTO jobs (id, tenant, kind, state, step, resume_after, total, done, kek_from, cause, every_user,
                           requested_by, created_at_ms)
         VALUES ($1, $2, $3, 'QUEUED', $4, '', $5, 0, $6, $7, $8, $9, $10)";
-    let now = now_ms(&mut tx).await?;
+    let now = now_ms(conn).await?;
     let queued = query(sql)
         .bind(id.uuid())
         .bind(new.tenant.uuid())
         .bind(new.kind.word())
         .bind(new.kind.first_step().word())
-        .bind(total(&mut tx, new, now).await?)
-        .bind(rotates.then_some(newest))
+        .bind(total(conn, new, now).await?)
+        .bind(newest)
         .bind(new.cause)
         .bind(new.users.is_none())
         .bind(new.requested_by)
         .bind(now)
-        .execute(&mut tx)
+        .execute(conn)
         .await;
     match queued {
         Err(error) if is_unique_violation(&error) => return Ok(false),
@@ -385,12 +397,20 @@ async fn queue(mut tx: Tx, new: NewJob<'_>, id: JobId) -> Result<bool, StoreErro
     for user in new.users.unwrap_or_default() {
         let sql = "-- jobs.user
             INSERT INTO job_users (job, tenant, user_id) VALUES ($1, $2, $3) ON CONFLICT (job, user_id) DO NOTHING";
-        query(sql).bind(id.uuid()).bind(new.tenant.uuid()).bind(user.as_str()).execute(&mut tx).await?;
+        query(sql).bind(id.uuid()).bind(new.tenant.uuid()).bind(user.as_str()).execute(conn).await?;
     }
     let body = AuditBody::default().with("job", id.to_string()).with("kind", new.kind.word());
-    audit::append(&mut tx, new.tenant, "job.requested", body.with("by", new.requested_by)).await?;
-    tx.commit().await?;
+    audit::append(conn, new.tenant, "job.requested", body.with("by", new.requested_by)).await?;
     Ok(true)
+}
+
+/// The newest KEK version that a row of the tenant is under.
+async fn newest_kek(conn: &mut Conn, tenant: TenantId) -> Result<i64, StoreError> {
+    let sql = "-- jobs.kek_from
+        SELECT t.kek_version AS secrets, (SELECT max(r.kek_version) FROM sealed_references r WHERE r.tenant = t.id) AS rows
+        FROM tenants t WHERE t.id = $1";
+    let row = query(sql).bind(tenant.uuid()).fetch_one(conn).await?;
+    Ok(row.try_get::<i64>("secrets")?.max(row.try_get::<Option<i64>>("rows")?.unwrap_or(0)))
 }
 
 async fn total(conn: &mut Conn, new: NewJob<'_>, now: i64) -> Result<i64, StoreError> {

@@ -146,5 +146,5 @@ async fn add(mut tx: Tx, new: &NewApiKey, audit: &AuditBody) -> Result<(), Store
         .await
         .map_err(|e| if is_unique_violation(&e) { StoreError::Exists("api key") } else { e.into() })?;
     audit::append(&mut tx, new.tenant, "api_key.created", audit.clone().with("key_id", new.key_id.as_str())).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }

@@ -40,7 +40,7 @@ impl Store {
             let sql = "-- leader.resign
                 DELETE FROM leaders WHERE task = $1 AND holder = $2";
             query(sql).bind(candidate.task).bind(candidate.holder).execute(&mut tx).await?;
-            Ok(tx.commit().await?)
+            tx.commit().await
         })
         .await
     }

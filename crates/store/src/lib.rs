@@ -1,4 +1,4 @@
-//! All SQL of Countersign behind one door: tenants, API keys, challenges, attempts, outcomes, references, audit.
+//! All SQL of Countersign behind one door: tenants, API keys, challenges, attempts, outcomes, references, audit, events.
 //!
 //! Owns every statement, the schema and its migrations, and the rules that only a transaction can keep: single use,
 //! leases, strikes, the append-only audit chain. Must never know: the wire, keys in the clear, frames, features,
@@ -19,6 +19,7 @@ mod copy;
 mod door;
 mod erasure;
 mod error;
+mod events;
 mod failpoint;
 mod frames;
 mod holds;
@@ -27,15 +28,18 @@ mod journal;
 mod keys;
 mod leader;
 mod leases;
+mod lifecycle;
 mod log;
 mod migrate;
 mod opening;
 mod outcomes;
+mod policies;
 mod postgres;
 mod receipts;
 mod references;
 mod renewal;
 mod rotation;
+mod sink;
 mod sqlite;
 mod status;
 mod strikes;
@@ -47,7 +51,7 @@ mod tx;
 mod tests;
 
 pub use attempts::{AttemptRow, AttemptState};
-pub use audit::{AuditBody, AuditEntry, Chain};
+pub use audit::{About, AuditBody, AuditEntry, AuditQuery, AuditWindow, Chain, TERMINATED_AUDIT_DAYS, Walk};
 pub use backup::BackedUp;
 pub use bulk::{EraseBatch, Provable, ProveBatch};
 pub use challenges::{ChallengeRow, CreateResult, Idempotency, NewChallenge};
@@ -56,6 +60,7 @@ pub use copy::{Copied, CopyError, CopyProgress, copy};
 pub use door::{Limits, Place, Store, StoreConfig};
 pub use erasure::{EraseResult, Erased};
 pub use error::{Misfit, StoreError};
+pub use events::{Event, EventState};
 pub use failpoint::failpoint;
 pub use frames::FrameHash;
 pub use holds::{Hold, NewHold, ReleaseHold};
@@ -64,15 +69,18 @@ pub use journal::JournalHead;
 pub use keys::{ApiKeyRow, NewApiKey};
 pub use leader::Candidate;
 pub use leases::ReleaseResult;
+pub use lifecycle::{Emptied, MoveTenant, Terminate, Termination};
 pub use log::{EraseSalts, KeptLeaf, LogHead, LogWork};
 pub use opening::{OpenAttempt, OpenRefused, OpenResult, Opened};
 pub use outcomes::{LiveReceipt, RecordOutcome, RecordResult, Recorded};
+pub use policies::{PolicyVersion, PutPolicy};
 pub use postgres::{PostgresConfig, Role};
 pub use receipts::RevokeResult;
 pub use references::SealedRow;
 pub use renewal::{RenewEnd, Renewed, ToRenew};
 pub use rotation::{BatchResult, FenceResult, KekDestruction, Rewrapped, WrappedDek};
+pub use sink::{SinkConfig, SinkPlace};
 pub use sqlite::SqliteConfig;
 pub use status::{StatusPosition, StatusSecret};
 pub use sweep::Dropped;
-pub use tenants::{NewTenant, Tenant, TenantSecretsRow};
+pub use tenants::{NewTenant, Tenant, TenantSecretsRow, TenantState};

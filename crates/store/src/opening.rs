@@ -26,6 +26,8 @@ use uuid::Uuid;
 /// What an attempt is opened with.
 #[derive(Debug, Clone)]
 pub struct OpenAttempt {
+    /// What the audit is told of the caller where the attempt is refused.
+    pub told: AuditBody,
     /// The caller's tenant.
     pub tenant: TenantId,
     /// The challenge.
@@ -114,6 +116,8 @@ pub enum OpenRefused {
     FeatureSpace,
     /// ENROLL would replace a reference that is under a legal hold. Audited.
     LegalHold,
+    /// The tenant is suspended, or it ends.
+    TenantStopped,
 }
 
 impl OpenRefused {
@@ -207,6 +211,9 @@ impl Store {
         found: &Found,
     ) -> Result<Result<Admitted, OpenRefused>, StoreError> {
         let Found { challenge, now } = found;
+        if !tenants::is_active(conn, open.tenant).await? {
+            return Ok(Err(OpenRefused::TenantStopped));
+        }
         if challenge.purpose != open.purpose {
             return Ok(Err(OpenRefused::WrongPurpose));
         }
@@ -302,7 +309,8 @@ async fn audit_refusal(
     refused: OpenRefused,
 ) -> Result<(), StoreError> {
     let Some(word) = refused.audited() else { return Ok(()) };
-    let body = AuditBody::default()
+    let told = open.told.clone();
+    let body = told
         .with("challenge", challenge.id.to_string())
         .with("attempt", open.attempt)
         .with("user_id", challenge.user.as_str())

@@ -1,11 +1,11 @@
-//! Tenants: their policy and their wrapped secrets. Must never know: a key in the clear. Invariant: a tenant's test
-//! flag never changes, so its receipts stay under one issuer.
+//! Tenants: their policy, their wrapped secrets and where they stand in their life. Must never know: a key in the clear.
+//! Invariant: a tenant's test flag never changes, so its receipts stay under one issuer.
 
 use crate::{
     AuditBody, Store, StoreError, audit, codes,
     conn::{Conn, Row, now_ms, query},
     error::is_unique_violation,
-    log,
+    log, policies,
     tx::Tx,
 };
 use biometrics::{Policy, TenantId};
@@ -26,6 +26,43 @@ pub struct TenantSecretsRow {
 impl fmt::Debug for TenantSecretsRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TenantSecretsRow").field("kek_version", &self.kek_version).finish_non_exhaustive()
+    }
+}
+
+/// Where a tenant stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TenantState {
+    /// Its calls are taken.
+    Active,
+    /// Its calls are refused until it is resumed; nothing is erased, jobs go on.
+    Suspended,
+    /// It is being erased. There is no way back.
+    Terminating,
+    /// Erased; what is left of it is its certificate and, until its window ends, its audit.
+    Terminated,
+}
+
+impl TenantState {
+    /// As it lies in the column and as operators read it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Suspended => "SUSPENDED",
+            Self::Terminating => "TERMINATING",
+            Self::Terminated => "TERMINATED",
+        }
+    }
+
+    fn read(word: &str) -> Result<Self, StoreError> {
+        let all = [Self::Active, Self::Suspended, Self::Terminating, Self::Terminated];
+        all.into_iter().find(|state| state.word() == word).ok_or(StoreError::Corrupt("tenants"))
+    }
+
+    /// Whether it ends or has ended.
+    #[must_use]
+    pub const fn ends(self) -> bool {
+        matches!(self, Self::Terminating | Self::Terminated)
     }
 }
 
@@ -63,6 +100,8 @@ pub struct Tenant {
     pub transform_generation: u32,
     /// The transform key of the generation before, while references are laid out with it.
     pub former_transform_key: Option<Vec<u8>>,
+    /// Where it stands in its life.
+    pub state: TenantState,
     /// When it was made, database time.
     pub created_at_ms: i64,
 }
@@ -82,6 +121,7 @@ impl Tenant {
             },
             transform_generation: codes::read_u32(row.try_get("transform_generation")?)?,
             former_transform_key: row.try_get("former_transform_key")?,
+            state: TenantState::read(row.try_get("state")?)?,
             created_at_ms: row.try_get("created_at_ms")?,
         })
     }
@@ -100,13 +140,16 @@ impl Tenant {
 pub(crate) async fn load(conn: &mut Conn, id: TenantId) -> Result<Option<Tenant>, StoreError> {
     let sql = "-- tenants.load
         SELECT id, name, test, policy, kek_version, transform_key, pseudonym_key, transform_generation, former_transform_key,
-               created_at_ms
+               state, created_at_ms
         FROM tenants WHERE id = $1";
     query(sql).bind(id.uuid()).fetch_optional(conn).await?.as_ref().map(Tenant::read).transpose()
 }
 
-fn policy_text(policy: &Policy) -> Result<String, StoreError> {
-    serde_json::to_string(policy).map_err(|_| StoreError::Misuse("policy that has no JSON form"))
+/// Whether the tenant's calls are taken.
+pub(crate) async fn is_active(conn: &mut Conn, id: TenantId) -> Result<bool, StoreError> {
+    let sql = "-- tenants.is_active
+        SELECT id FROM tenants WHERE id = $1 AND state = 'ACTIVE'";
+    Ok(query(sql).bind(id.uuid()).fetch_optional(conn).await?.is_some())
 }
 
 async fn create(mut tx: Tx, new: &NewTenant) -> Result<(), StoreError> {
@@ -118,7 +161,7 @@ async fn create(mut tx: Tx, new: &NewTenant) -> Result<(), StoreError> {
         .bind(new.id.uuid())
         .bind(&new.name)
         .bind(new.test)
-        .bind(policy_text(&new.policy)?)
+        .bind(policies::text(&new.policy)?)
         .bind(new.secrets.kek_version)
         .bind(&new.secrets.transform_key)
         .bind(&new.secrets.pseudonym_key)
@@ -126,10 +169,11 @@ async fn create(mut tx: Tx, new: &NewTenant) -> Result<(), StoreError> {
         .execute(&mut tx)
         .await
         .map_err(|e| if is_unique_violation(&e) { StoreError::Exists("tenant") } else { e.into() })?;
+    policies::first(&mut tx, new, now).await?;
     let body = new.audit.clone().with("name", new.name.as_str()).with("test", new.test);
-    audit::append(&mut tx, new.id, "tenant.created", body.with("policy", new.policy.version.as_str())).await?;
+    audit::append(&mut tx, new.id, "tenant.created", body.with("policy", policies::json(&new.policy)?)).await?;
     log::policy_changed(&mut tx, new.id, &new.policy).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 impl Store {
@@ -157,30 +201,17 @@ impl Store {
     pub async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
         let sql = "-- tenants.list
             SELECT id, name, test, policy, kek_version, transform_key, pseudonym_key, transform_generation,
-                   former_transform_key, created_at_ms
+                   former_transform_key, state, created_at_ms
             FROM tenants ORDER BY created_at_ms, id";
         let rows = query(sql).fetch_all(&mut self.read_all_tenants().await?).await?;
         rows.iter().map(Tenant::read).collect()
     }
 
-    /// Replaces the policy, audited as `policy.changed`. Answers whether there is such a tenant.
+    /// Whether the tenant's calls are taken.
     ///
     /// # Errors
-    /// `Unavailable`, `AuditUnavailable`.
-    pub async fn put_policy(&self, id: TenantId, policy: &Policy, audit: AuditBody) -> Result<bool, StoreError> {
-        let (text, audit) = (&policy_text(policy)?, &audit);
-        self.write("tenants.put_policy", id, |mut tx| async move {
-            let sql = "-- tenants.put_policy
-                UPDATE tenants SET policy = $2 WHERE id = $1";
-            if query(sql).bind(id.uuid()).bind(text).execute(&mut tx).await? == 0 {
-                return Ok(false);
-            }
-            let body = audit.clone().with("policy", policy.version.as_str());
-            audit::append(&mut tx, id, "policy.changed", body).await?;
-            log::policy_changed(&mut tx, id, policy).await?;
-            tx.commit().await?;
-            Ok(true)
-        })
-        .await
+    /// `Unavailable`.
+    pub async fn tenant_is_active(&self, id: TenantId) -> Result<bool, StoreError> {
+        is_active(&mut self.read(id).await?, id).await
     }
 }

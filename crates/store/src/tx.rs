@@ -13,6 +13,7 @@ use crate::{
     Store, StoreError,
     conn::{Conn, query},
     error::is_conflict,
+    sink::AuditSink,
 };
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use biometrics::TenantId;
@@ -37,24 +38,34 @@ const LONGEST_DELAY: Duration = Duration::from_millis(200);
 
 /// A writing transaction; rolls back when dropped.
 #[derive(Debug)]
-pub(crate) struct Tx(pub(crate) Conn);
+pub(crate) struct Tx {
+    conn: Conn,
+    sink: Option<AuditSink>,
+}
 
 impl Deref for Tx {
     type Target = Conn;
     fn deref(&self) -> &Conn {
-        &self.0
+        &self.conn
     }
 }
 impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut Conn {
-        &mut self.0
+        &mut self.conn
     }
 }
 
 impl Tx {
-    /// Makes it durable. An error leaves open whether it is, unless a statement had failed before.
-    pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
-        self.0.commit().await
+    /// Has the second sink take the audit's lines, then makes all of it durable.
+    ///
+    /// # Errors
+    /// `AuditUnavailable` where a sink that must take them does not: nothing was written here. `Unavailable` leaves open whether
+    /// it is durable, unless a statement had failed before.
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        if let Some(sink) = &self.sink {
+            sink.take(self.conn.take_lines()).await?;
+        }
+        Ok(self.conn.commit().await?)
     }
 }
 
@@ -129,7 +140,10 @@ impl Store {
 
     /// A writing transaction with the lock that its scope asks for.
     pub(crate) async fn begin(&self, scope: Scope) -> Result<Tx, StoreError> {
-        let mut tx = Tx(self.engine.begin(scope).await?);
+        let mut tx = Tx { conn: self.engine.begin(scope).await?, sink: self.sink.clone() };
+        if tx.sink.is_some() {
+            tx.keep_lines();
+        }
         if let Scope::Tenant(tenant) = scope
             && tx.is_postgres()
         {

@@ -138,13 +138,9 @@ fn policy(given: v1::InferencePolicy, (max_attempts, mode): (u32, CaptureMode)) 
         min_inter_eye_px: given.min_inter_eye_px,
         receipt_ttl_seconds: given.receipt_ttl_seconds,
         default_mode: mode,
-        allow_png: false,
-        // The gateway's to keep: nothing else is asked for and nothing is remembered here.
+        // Nothing else is asked for, and windows are the gateway's to keep: nothing is remembered here.
         modes: Vec::new(),
-        frame_memory_seconds: 0,
-        reference_days: 0,
-        bipa: false,
-        keep_old_keys: false,
+        ..Policy::production()
     };
     policy.check(given.test).map_err(|error| invalid(error.field()))?;
     Ok((policy, given.test))

@@ -1,7 +1,7 @@
 //! What a KEK rotation asks of the room: a new version, everything wrapped under it, the old versions destroyed.
 //!
 //! Must never know: which rows are stored. Invariants: a version that was made is not made again because its answer was lost;
-//! the newest version of a tenant is never destroyed, so nothing that is sealed now can be lost by a wrong call.
+//! the newest version of a tenant is destroyed only by a call that says that the tenant ends.
 
 use crate::{
     keys::{Keys, custody_reason},
@@ -48,16 +48,16 @@ pub(crate) fn make_kek(keys: &Keys, request: &v1::MakeKekRequest) -> Result<v1::
     Ok(v1::MakeKekResponse { kek_version })
 }
 
-/// Destroys an old KEK version.
+/// Destroys an old KEK version, or any where the tenant ends.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT` for the newest version or one that never was, `UNAVAILABLE_KMS`.
+/// `INVALID_ARGUMENT` for the newest version of a tenant that goes on, or one that never was, `UNAVAILABLE_KMS`.
 pub(crate) fn destroy_kek(room: &Room, request: &v1::DestroyKekRequest) -> Result<v1::DestroyKekResponse, Reason> {
     let tenant: TenantId = convert::parsed(&request.tenant_id, "tenant_id")?;
     let name = tenant.to_string();
     let kek = KekRef { tenant: &name, version: request.kek_version };
     let kms = &room.keys.kms;
-    if request.kek_version >= kms.current_kek(&name).map_err(custody_reason)? {
+    if !request.tenant_ends && request.kek_version >= kms.current_kek(&name).map_err(custody_reason)? {
         return Err(Reason::InvalidArgument { field: "kek_version" });
     }
     let gone = match kms.destroy_kek(kek) {

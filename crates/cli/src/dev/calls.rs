@@ -1,9 +1,13 @@
 //! Ready calls for a development cluster: what `dev` prints, and `try.sh`, which enrolls and verifies with curl.
 
 use super::summary::{Summary, write_private};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use ring::digest::{SHA256, digest};
 use std::path::Path;
 
 const ACTION: &str = r#"{"type":"withdrawal","amount":"250.00","currency":"EUR","payee":"DE02120300000000202051"}"#;
+/// What `try.sh` says that the capture subject read.
+const CONSENT: &str = "You agree to have your face compared.";
 /// 16 bytes; a tenant makes a fresh nonce for each challenge.
 const NONCE: &str = "AAECAwQFBgcICQoLDA0ODw==";
 
@@ -51,15 +55,18 @@ challenge() {{
     "$1" "$2" "$action" "$nonce" | call --data-binary @- '{url}/v1/challenges' |
     sed -n 's/.*"challengeId": *"\([^"]*\)".*/\1/p'
 }}
+given_at=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+consent='{{"textSha256":"{consent}","locale":"en","version":"1","givenAt":"'"$given_at"'"}}'
 capture() {{
-  printf '{{"challengeId":"%s","action":%s,"frames":[{{"image":"%s"}}]}}' \
-    "$1" "$action" "$(base64 < "$2" | tr -d '\n')" | call --data-binary @- "{url}/v1/$3"
+  printf '{{"challengeId":"%s","action":%s,"consent":%s,"frames":[{{"image":"%s"}}]}}' \
+    "$1" "$action" "$consent" "$(base64 < "$2" | tr -d '\n')" | call --data-binary @- "{url}/v1/$3"
   echo
 }}
 capture "$(challenge PURPOSE_ENROLL true)" "$1" enrollments
 capture "$(challenge PURPOSE_VERIFY false)" "$2" verifications
 "#,
         ca = summary.ca.display(),
+        consent = STANDARD.encode(digest(&SHA256, CONSENT.as_bytes())),
         key = summary.credential.api_key,
         url = summary.url,
     );

@@ -51,7 +51,7 @@ pub(crate) struct Summary {
     pub(crate) pack: PathBuf,
     /// The database.
     pub(crate) database: PathBuf,
-    /// Settings, for `countersign-gateway tenant` and `key`.
+    /// Settings, for `countersign tenant`, `key` and the like.
     pub(crate) gateway_config: PathBuf,
     /// Process id.
     pub(crate) pid: u32,

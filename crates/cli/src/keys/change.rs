@@ -61,8 +61,8 @@ impl Kek {
                     gone.version,
                     gone.tenant,
                     gone.provider,
-                    list::instant(gone.destroyed_at_s),
-                    list::instant(gone.confirmed_at_s)
+                    crate::table::instant(gone.destroyed_at_s),
+                    crate::table::instant(gone.confirmed_at_s)
                 );
             }
         }
@@ -89,7 +89,7 @@ pub(super) fn rotate(place: &Place, used: KeyUse) -> Result<()> {
             println!(
                 "lay out {} now; it signs from {}",
                 place.dir.join("public").display(),
-                list::instant(made.made_at_s + PUBLISH_S)
+                crate::table::instant(made.made_at_s + PUBLISH_S)
             );
         }
     }

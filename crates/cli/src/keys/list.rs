@@ -1,11 +1,10 @@
 //! `countersign keys list` and `keys kek list`: what versions there are and where each stands.
 
 use super::place::Place;
+use crate::table::instant;
 use anyhow::Result;
-use comfy_table::{Table, presets};
 use custody::{KekVersion, KeyState, KeyUse, ROTATE_AT_USES};
 use serde_json::{Value, json};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Prints every signing key.
 pub(super) fn print(place: &Place, as_json: bool) -> Result<()> {
@@ -47,16 +46,7 @@ fn show(rows: &[Value], columns: &[&str], as_json: bool) -> Result<()> {
         println!("{}", serde_json::to_string_pretty(rows)?);
         return Ok(());
     }
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(columns);
-    for row in rows {
-        table.add_row(columns.iter().map(|column| match &row[*column] {
-            Value::String(text) => text.clone(),
-            Value::Null => "-".to_owned(),
-            other => other.to_string(),
-        }));
-    }
-    println!("{table}");
+    println!("{}", crate::table::of(rows, columns));
     Ok(())
 }
 
@@ -67,10 +57,4 @@ const fn name(state: KeyState) -> &'static str {
         KeyState::Superseded => "superseded",
         KeyState::Retired => "retired",
     }
-}
-
-/// RFC 3339 in UTC.
-pub(super) fn instant(unix_s: i64) -> String {
-    let instant = OffsetDateTime::from_unix_timestamp(unix_s).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    instant.format(&Rfc3339).unwrap_or_default()
 }

@@ -63,6 +63,12 @@ impl MacKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret()))
     }
 
+    /// A key of any length, as published vectors have it.
+    #[cfg(test)]
+    pub(crate) fn of(secret: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
     /// A key of its own for one purpose: the MAC of `label`, which no other message of this key may equal.
     pub(crate) fn derive(&self, label: &[u8]) -> Self {
         Self::new(&SecretBox::new(Box::new(self.mac(label))))

@@ -163,7 +163,7 @@ async fn destroy(gateway: &Gateway, (job, to): (&Job, u32), tenant: &Tenant) -> 
     let Some(kek_version) = old.first().copied().filter(|_| !tenant.policy.keep_old_keys) else {
         return Ok(went(stored(gateway.store.rotated(job).await)?));
     };
-    let request = v1::DestroyKekRequest { tenant_id: job.tenant.to_string(), kek_version };
+    let request = v1::DestroyKekRequest { tenant_id: job.tenant.to_string(), kek_version, tenant_ends: false };
     let gone = gateway.inference.destroy_kek(request, deadline(gateway)).await?;
     failpoint("rotate.destroying");
     let destroyed_at =

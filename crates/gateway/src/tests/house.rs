@@ -191,7 +191,13 @@ pub(super) fn verification(challenge_id: &str) -> v1::VerifyRequest {
 /// The same for an enrollment.
 pub(super) fn enrollment(challenge_id: &str) -> v1::EnrollRequest {
     let v1::VerifyRequest { challenge_id, action, frames, .. } = verification(challenge_id);
-    v1::EnrollRequest { challenge_id, action, frames, ..Default::default() }
+    v1::EnrollRequest { challenge_id, action, frames, consent: Some(consent()), ..Default::default() }
+}
+
+/// Consent as a tenant records it.
+pub(super) fn consent() -> v1::Consent {
+    let given_at = Some(wire::convert::timestamp(1_700_000_000_000));
+    v1::Consent { text_sha256: vec![7; 32], locale: "en".into(), version: "1".into(), given_at }
 }
 
 /// A frame whose header says JPEG of `side` pixels; what follows the header nobody here decodes.
@@ -254,6 +260,9 @@ fn settings(dir: &Path, ca: &Ca, worker: SocketAddr) -> Config {
             connect_timeout_ms: 1_000,
         },
         limits: config::Limits::default(),
+        network: config::Network::default(),
+        audit: None,
+        events: None,
         journal: Some(config::Journal { path: file("deletions.journal") }),
         jobs: config::Jobs::default(),
         serve: ServeLimits::default(),

@@ -5,13 +5,14 @@ use super::{
     peer::{ACCEPTED, Act, REPLAYED},
 };
 use biometrics::{Policy, TenantId, Verdict};
-use store::{AttemptState, AuditBody};
+use store::{AttemptState, PutPolicy};
 use tonic::Code;
 use wire::{Reason, v1};
 
 async fn remember(house: &House, tenant: TenantId, frame_memory_seconds: u32) {
-    let policy = Policy { frame_memory_seconds, ..Policy::testing() };
-    assert!(house.store.put_policy(tenant, &policy, AuditBody::default()).await.unwrap());
+    let version = format!("memory-{frame_memory_seconds}");
+    let policy = Policy { version, frame_memory_seconds, ..Policy::testing() };
+    assert!(matches!(house.store.put_policy(tenant, &policy, "test").await.unwrap(), PutPolicy::Changed { .. }));
 }
 
 /// A house whose tenant remembers frames.

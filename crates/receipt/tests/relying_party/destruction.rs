@@ -12,7 +12,7 @@ fn claims() -> DestructionClaims {
         aud: TENANT.into(),
         iat: IAT,
         jti: "kd_1".into(),
-        kek: KekClaim { version: 3, successor: 4, provider: "file".into() },
+        kek: KekClaim { version: 3, successor: Some(4), provider: "file".into() },
         destroyed_at: IAT - 5,
         asserted: vec!["destroyed_at".into(), "kek".into()],
     }
@@ -31,6 +31,8 @@ fn check(token: &str) -> Result<DestructionClaims, Refused> {
 #[test]
 fn a_certificate_is_about_one_version_of_one_tenant() {
     assert_eq!(check(&signed(&claims())), Ok(claims()));
+    let of_an_end = DestructionClaims { kek: KekClaim { successor: None, ..claims().kek }, ..claims() };
+    assert_eq!(check(&signed(&of_an_end)), Ok(of_an_end), "of a tenant that ended");
     let others = [
         (DestructionClaims { aud: "tn_x".into(), ..claims() }, Claim::Audience.into()),
         (
@@ -38,7 +40,10 @@ fn a_certificate_is_about_one_version_of_one_tenant() {
             Refused::from(Claim::KekVersion),
         ),
         (DestructionClaims { destroyed_at: IAT + 1, ..claims() }, Malformed::Claims.into()),
-        (DestructionClaims { kek: KekClaim { successor: 3, ..claims().kek }, ..claims() }, Malformed::Claims.into()),
+        (
+            DestructionClaims { kek: KekClaim { successor: Some(3), ..claims().kek }, ..claims() },
+            Malformed::Claims.into(),
+        ),
         (DestructionClaims { iss: ISSUER.into(), ..claims() }, KeyFault::Issuer.into()),
     ];
     for (other, refused) in others {

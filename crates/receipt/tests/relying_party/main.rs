@@ -14,4 +14,5 @@ mod log_tamper;
 mod status;
 mod support;
 mod tamper;
+mod termination;
 mod vectors;

@@ -28,6 +28,7 @@ words!(JobKind {
     RotateKek = "ROTATE_KEK",
     DeleteReferences = "DELETE_REFERENCES",
     ExpireReferences = "EXPIRE_REFERENCES",
+    TerminateTenant = "TERMINATE_TENANT",
     RenewReferences = "RENEW_REFERENCES"
 });
 words!(JobState { Queued = "QUEUED", Running = "RUNNING", Done = "DONE", Failed = "FAILED", Cancelled = "CANCELLED" });
@@ -46,7 +47,7 @@ impl JobKind {
     pub(super) const fn first_step(self) -> Step {
         match self {
             Self::RotateKek | Self::RenewReferences => Step::MakeKey,
-            Self::DeleteReferences | Self::ExpireReferences => Step::Erase,
+            Self::DeleteReferences | Self::ExpireReferences | Self::TerminateTenant => Step::Erase,
         }
     }
 }

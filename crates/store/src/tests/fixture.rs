@@ -3,8 +3,8 @@
 
 pub(super) use crate::{
     AuditBody, ChallengeRow, CreateResult, EraseResult, Erased, FrameHash, LiveReceipt, NewChallenge, NewTenant,
-    OpenAttempt, OpenRefused, OpenResult, Opened, RecordOutcome, RecordResult, Recorded, SealedRow, StatusSecret,
-    Store, StoreConfig, StoreError, TenantSecretsRow, door::make_id,
+    OpenAttempt, OpenRefused, OpenResult, Opened, PutPolicy, RecordOutcome, RecordResult, Recorded, SealedRow,
+    StatusSecret, Store, StoreConfig, StoreError, TenantSecretsRow, door::make_id,
 };
 pub(super) use biometrics::{
     CaptureMode, ChallengeId, Jti, Policy, Purpose, ReferenceId, TenantId, UserId, Verdict, strikes::Settlement,
@@ -120,6 +120,7 @@ pub(super) fn sealed(mark: u8) -> SealedRow {
 
 pub(super) fn open_of(row: &ChallengeRow) -> OpenAttempt {
     OpenAttempt {
+        told: AuditBody::default(),
         tenant: row.tenant,
         challenge: row.id,
         attempt: 0,
@@ -182,8 +183,15 @@ impl Fixture {
 
     /// Has the tenant's policy remember frames for so long.
     pub(super) async fn remember_frames(&self, frame_memory_seconds: u32) {
-        let policy = Policy { frame_memory_seconds, ..Policy::testing() };
-        assert!(self.store.put_policy(self.tenant, &policy, AuditBody::default()).await.unwrap());
+        self.put_policy(Policy { frame_memory_seconds, ..Policy::testing() }).await;
+    }
+
+    /// Puts the policy into force under a name of its own.
+    pub(super) async fn put_policy(&self, policy: Policy) -> Policy {
+        let policy = Policy { version: format!("v-{}", make_id().unwrap().simple()), ..policy };
+        let put = self.store.put_policy(self.tenant, &policy, "test").await.unwrap();
+        assert!(matches!(put, PutPolicy::Changed { .. }), "{put:?}");
+        policy
     }
 
     /// Runs SQL past the door, as somebody at the database would. `{now}` is its time in Unix milliseconds.

@@ -17,13 +17,16 @@ fn a_version_is_made_once_and_the_newest_is_never_destroyed() {
     let made = rotation::make_kek(&fixture.room.keys, &nobody).map(drop);
     assert_eq!(made, Err(Reason::InvalidArgument { field: "tenant_id" }));
 
-    let destroy = |kek_version| {
-        let request = v1::DestroyKekRequest { tenant_id: tenant_id.clone(), kek_version };
+    let end = |kek_version, tenant_ends| {
+        let request = v1::DestroyKekRequest { tenant_id: tenant_id.clone(), kek_version, tenant_ends };
         rotation::destroy_kek(&fixture.room, &request).map(|gone| gone.provider)
     };
+    let destroy = |kek_version| end(kek_version, false);
     let refused = Err(Reason::InvalidArgument { field: "kek_version" });
     assert_eq!((destroy(3), destroy(4), destroy(0)), (refused.clone(), refused.clone(), refused));
     assert_eq!((destroy(1), destroy(1)), (Ok("file".to_owned()), Ok("file".to_owned())), "again is fine");
+    let gone = Ok("file".to_owned());
+    assert_eq!((end(3, true), end(3, true), end(2, true)), (gone.clone(), gone.clone(), gone), "the tenant ends");
 }
 
 #[test]

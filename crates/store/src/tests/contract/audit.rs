@@ -1,7 +1,7 @@
 //! The audit chain and its alarm.
 
 use super::*;
-use crate::Chain;
+use crate::{About, AuditQuery, Chain};
 
 async fn long_chain() -> Fixture {
     let f = fixture().await;
@@ -41,7 +41,8 @@ async fn every_kind_of_tampering_is_seen_where_it_happened() {
             3,
         ),
         (
-            "INSERT INTO audit SELECT tenant, seq + 1, kind, at_ms, body, hash, hash FROM audit ORDER BY seq DESC LIMIT 1",
+            "INSERT INTO audit (tenant, seq, kind, at_ms, body, prev, hash)
+             SELECT tenant, seq + 1, kind, at_ms, body, hash, hash FROM audit ORDER BY seq DESC LIMIT 1",
             22,
         ),
     ];
@@ -81,7 +82,8 @@ async fn one_tenants_entry_does_not_fit_into_anothers_chain() {
     f.unlock_audit().await;
     f.sql(
         "DELETE FROM audit WHERE tenant = (SELECT id FROM tenants WHERE name = 'Other');
-         INSERT INTO audit SELECT (SELECT id FROM tenants WHERE name = 'Other'), seq, kind, at_ms, body, prev, hash
+         INSERT INTO audit (tenant, seq, kind, at_ms, body, prev, hash)
+         SELECT (SELECT id FROM tenants WHERE name = 'Other'), seq, kind, at_ms, body, prev, hash
          FROM audit WHERE tenant = (SELECT id FROM tenants WHERE name = 'Acme')",
     )
     .await;
@@ -111,4 +113,34 @@ async fn nothing_sealed_or_secret_is_in_the_log() {
     assert!(text.contains(&hex::encode(reference.commitment)), "control: the commitment is public and there");
     let nonce = hex::encode([4; 16]);
     assert!(!text.contains(&nonce) && !text.contains("d1d2d3") && !text.contains("c1c2c3"));
+}
+
+#[tokio::test]
+async fn entries_are_found_by_user_challenge_kind_and_time_and_by_nothing_of_another_tenant() {
+    let f = fixture().await;
+    f.enroll("alice", 1).await;
+    f.enroll("bob", 2).await;
+    let opened = f.open(&f.challenge("alice", Purpose::Verify).await).await;
+    f.record(outcome(&opened, Settlement::Reset)).await;
+    let everything = AuditQuery::everything(f.tenant);
+    let found = async |asked: AuditQuery| {
+        let entries = f.store.audit_search(&asked, 0, 100).await.unwrap();
+        entries.into_iter().map(|entry| entry.seq).collect::<Vec<_>>()
+    };
+    let all = found(everything.clone()).await;
+    assert!(all.len() > 5 && all.is_sorted());
+    let of = |about| AuditQuery { about, ..everything.clone() };
+    let (alice, bob) = (found(of(About::User(user("alice")))).await, found(of(About::User(user("bob")))).await);
+    assert!(!alice.is_empty() && !bob.is_empty() && alice.iter().all(|seq| !bob.contains(seq)));
+    let challenge = found(of(About::Challenge(opened.challenge.id))).await;
+    assert!(!challenge.is_empty() && challenge.iter().all(|seq| alice.contains(seq)));
+    let decided = AuditQuery { kind: Some("attempt.decided".into()), ..everything.clone() };
+    assert_eq!(found(decided).await.len(), 3);
+    let first = f.store.audit_entries(f.tenant, 0, 1).await.unwrap().remove(0).at_ms;
+    let before = AuditQuery { until_ms: Some(first), ..everything.clone() };
+    let since = AuditQuery { from_ms: Some(first), ..everything.clone() };
+    assert_eq!((found(before).await, found(since).await), (Vec::new(), all));
+    let stranger = TenantId::new(make_id().unwrap());
+    assert_eq!(found(AuditQuery { tenant: stranger, ..of(About::User(user("alice"))) }).await, [] as [i64; 0]);
+    assert_eq!(f.store.audit_search(&everything, 2, 1).await.unwrap()[0].seq, 3, "page by page");
 }

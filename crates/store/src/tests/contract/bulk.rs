@@ -86,8 +86,7 @@ async fn what_outlived_its_window_expires_and_what_was_used_since_stays() {
     let proved = f.store.proved_deletions((f.tenant, job.id), None, 10).await.unwrap();
     assert_eq!(proved[0].0.cause, "retention");
 
-    let policy = Policy { bipa: false, ..Policy::testing() };
-    f.store.put_policy(f.tenant, &policy, AuditBody::default()).await.unwrap();
+    f.put_policy(Policy { bipa: false, ..Policy::testing() }).await;
     f.sql("UPDATE sealed_references SET created_at_ms = 1, last_used_at_ms = 1").await;
     assert_eq!(f.store.tenants_to_expire().await.unwrap(), [], "without a window nothing expires");
 }

@@ -1,7 +1,7 @@
 //! Tenants, keys and the isolation between tenants.
 
 use super::*;
-use crate::NewApiKey;
+use crate::{MoveTenant, NewApiKey, TenantState};
 
 fn key(tenant: TenantId, key_id: &str) -> NewApiKey {
     NewApiKey { key_id: key_id.into(), tenant, mac: [9; 32], expires_at_ms: None }
@@ -16,11 +16,47 @@ async fn a_tenant_reads_back_and_its_id_is_taken() {
     assert_eq!(stored.secrets, new.secrets);
     assert!(matches!(f.store.create_tenant(new).await, Err(StoreError::Exists("tenant"))));
     assert_eq!(f.store.tenants().await.unwrap().len(), 1);
-    let stricter = Policy { max_attempts: 1, ..Policy::testing() };
-    assert!(f.store.put_policy(f.tenant, &stricter, AuditBody::default()).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_policy_that_changes_makes_a_version_beside_the_old_ones() {
+    let f = fixture().await;
+    let stricter = f.put_policy(Policy { max_attempts: 1, ..Policy::testing() }).await;
     assert_eq!(f.store.tenant(f.tenant).await.unwrap().unwrap().policy, stricter);
-    assert!(!f.store.put_policy(TenantId::new(make_id().unwrap()), &stricter, AuditBody::default()).await.unwrap());
+    let laxer = Policy { version: stricter.version.clone(), ..Policy::testing() };
+    assert_eq!(f.store.put_policy(f.tenant, &laxer, "test").await.unwrap(), PutPolicy::VersionUsed);
+    assert_eq!(f.store.tenant(f.tenant).await.unwrap().unwrap().policy, stricter, "a name means one policy for good");
+    let nobody = TenantId::new(make_id().unwrap());
+    assert_eq!(f.store.put_policy(nobody, &stricter, "test").await.unwrap(), PutPolicy::UnknownTenant);
+    let versions = f.store.policies(f.tenant, 10).await.unwrap();
+    let told: Vec<_> = versions.iter().map(|version| (version.n, &version.policy, &*version.changed_by)).collect();
+    assert_eq!(told, [(2, &stricter, "test"), (1, &Policy::testing(), "")]);
     assert_eq!(f.store.audit_count(f.tenant, "policy.changed").await.unwrap(), 1);
+    let entry = f.store.audit_entries(f.tenant, 1, 10).await.unwrap().remove(0);
+    let body: serde_json::Value = serde_json::from_str(&entry.body).unwrap();
+    assert_eq!((&body["before"]["max_attempts"], &body["after"]["max_attempts"]), (&3.into(), &1.into()));
+}
+
+#[tokio::test]
+async fn a_suspended_tenant_opens_nothing_until_it_is_resumed() {
+    let f = fixture().await;
+    let challenge = f.challenge("alice", Purpose::Enroll).await;
+    assert!(f.store.tenant_is_active(f.tenant).await.unwrap());
+    assert_eq!(f.store.suspend_tenant(f.tenant, "test").await.unwrap(), MoveTenant::Moved);
+    assert_eq!(
+        f.store.suspend_tenant(f.tenant, "test").await.unwrap(),
+        MoveTenant::Stands(TenantState::Suspended),
+        "once"
+    );
+    assert!(!f.store.tenant_is_active(f.tenant).await.unwrap());
+    assert_eq!(f.refused(open_of(&challenge)).await, OpenRefused::TenantStopped);
+    assert_eq!(f.store.resume_tenant(f.tenant, "test").await.unwrap(), MoveTenant::Moved);
+    f.open(&challenge).await;
+    let nobody = TenantId::new(make_id().unwrap());
+    assert_eq!(f.store.suspend_tenant(nobody, "test").await.unwrap(), MoveTenant::Unknown);
+    for kind in ["tenant.suspended", "tenant.resumed"] {
+        assert_eq!(f.store.audit_count(f.tenant, kind).await.unwrap(), 1, "{kind}");
+    }
 }
 
 #[tokio::test]

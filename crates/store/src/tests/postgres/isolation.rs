@@ -7,7 +7,7 @@ use crate::{
     tx::Scope,
 };
 
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "tenants",
     "api_keys",
     "challenges",
@@ -17,6 +17,7 @@ const TABLES: [&str; 11] = [
     "deletions",
     "strikes",
     "audit",
+    "policies",
     "log_queue",
     "log_salts",
 ];
@@ -103,7 +104,7 @@ async fn every_table_but_the_migrations_is_under_a_policy() {
     let f = Fixture::on(ENGINE).await;
     let sql = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                WHERE n.nspname = 'public' AND c.relkind = 'r'";
-    assert_eq!(f.number(sql).await, 24, "control: twenty-three tables and the list of migrations");
+    assert_eq!(f.number(sql).await, 27, "control: twenty-six tables and the list of migrations");
     let bare = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                 WHERE n.nspname = 'public' AND c.relkind = 'r' AND c.relname <> '_sqlx_migrations'
                 AND NOT (c.relrowsecurity AND c.relforcerowsecurity

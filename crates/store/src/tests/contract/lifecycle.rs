@@ -1,0 +1,169 @@
+//! The end of a tenant, and the end of its audit.
+
+use super::*;
+use crate::{
+    Chain, Emptied, Job, JobKind, JobState, MoveTenant, NewHold, NewJob, Provable, QueueResult, Step, TenantState,
+    Terminate,
+};
+use biometrics::JobId;
+
+async fn job(f: &Fixture, id: JobId) -> Job {
+    f.store.job(id).await.unwrap().unwrap()
+}
+
+async fn terminating(f: &Fixture) -> JobId {
+    match f.store.terminate_tenant(f.tenant, "test").await.unwrap() {
+        Terminate::Queued(id) => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Takes the job to the step where every reference is to be gone.
+async fn erased(f: &Fixture, id: JobId) {
+    f.store.begin_job(&job(f, id).await).await.unwrap();
+    while job(f, id).await.step == Step::Erase {
+        f.store.erase_batch(&job(f, id).await, 10).await.unwrap();
+    }
+    assert_eq!(job(f, id).await.step, Step::Drain);
+}
+
+/// Takes the job from there to its end.
+async fn ended(f: &Fixture, id: JobId) {
+    assert_eq!(f.store.tenant_emptied(&job(f, id).await).await.unwrap(), Emptied::Through);
+    let provable = Provable { checkpoint: f.store.checkpoint().await.unwrap(), journaled_only: false };
+    while job(f, id).await.step == Step::Prove {
+        f.store.prove_batch(&job(f, id).await, provable, 10).await.unwrap();
+    }
+    f.store.keks_counted(&job(f, id).await, 1).await.unwrap();
+    for version in f.store.keks_to_destroy(f.tenant, 2).await.unwrap() {
+        let gone = Store::destruction_of(&job(f, id).await, version, ("file", 1)).unwrap();
+        f.store.kek_destroyed(gone).await.unwrap();
+    }
+    assert!(f.store.tenant_terminated(&job(f, id).await, (2, [7; 32])).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_tenant_ends_with_every_reference_proved_every_key_gone_and_a_record() {
+    let f = fixture().await;
+    f.enroll("alice", 1).await;
+    f.enroll("bob", 2).await;
+    let id = terminating(&f).await;
+    assert_eq!(f.store.tenant(f.tenant).await.unwrap().unwrap().state, TenantState::Terminating);
+    assert_eq!(f.store.terminate_tenant(f.tenant, "test").await.unwrap(), Terminate::RunsAlready(id));
+    assert!(!f.store.cancel_job(&job(&f, id).await, "test").await.unwrap(), "there is no way back");
+    assert!(matches!(f.store.resume_tenant(f.tenant, "test").await.unwrap(), MoveTenant::Stands(_)));
+    let late = NewJob { tenant: f.tenant, kind: JobKind::RotateKek, cause: None, users: None, requested_by: "test" };
+    assert_eq!(f.store.queue_job(late).await.unwrap(), QueueResult::UnknownTenant);
+    erased(&f, id).await;
+    ended(&f, id).await;
+
+    assert_eq!(job(&f, id).await.state, JobState::Done);
+    let end = f.store.termination(f.tenant).await.unwrap().unwrap();
+    assert_eq!((end.job, end.proofs, end.proofs_sha256), (id, 2, [7; 32]));
+    let gone = f.store.kek_destructions(f.tenant).await.unwrap();
+    assert_eq!((gone.len(), gone[0].successor), (1, None));
+    let proved = f.store.proved_deletions((f.tenant, id), None, 10).await.unwrap();
+    assert_eq!(proved.iter().map(|(erased, ..)| &*erased.cause).collect::<Vec<_>>(), ["tenant-terminated"; 2]);
+    assert_eq!(f.store.tenant(f.tenant).await.unwrap().unwrap().state, TenantState::Terminated);
+    assert_eq!(f.store.terminate_tenant(f.tenant, "test").await.unwrap(), Terminate::Terminated);
+    assert_eq!(
+        f.store.verify_audit(f.tenant).await.map(|chain| matches!(chain, Chain::Intact { .. })).ok(),
+        Some(true)
+    );
+}
+
+#[tokio::test]
+async fn nobody_ends_under_a_hold_or_with_keys_that_a_law_keeps() {
+    let f = fixture().await;
+    f.enroll("alice", 1).await;
+    let alice = user("alice");
+    let place = || f.store.place_hold(NewHold { tenant: f.tenant, user: &alice, matter: "case 7", placed_by: "test" });
+    let hold = place().await.unwrap();
+    assert_eq!(f.store.terminate_tenant(f.tenant, "test").await.unwrap(), Terminate::Held);
+    assert!(f.store.tenant_is_active(f.tenant).await.unwrap(), "nothing was begun");
+    f.store.release_hold(f.tenant, hold.id, "test").await.unwrap();
+    f.put_policy(Policy { keep_old_keys: true, ..Policy::testing() }).await;
+    assert_eq!(f.store.terminate_tenant(f.tenant, "test").await.unwrap(), Terminate::OldKeysKept);
+    f.put_policy(Policy::testing()).await;
+
+    let id = terminating(&f).await;
+    let hold = place().await.unwrap();
+    erased(&f, id).await;
+    assert_eq!(f.store.tenant_emptied(&job(&f, id).await).await.unwrap(), Emptied::Held, "a hold that came meanwhile");
+    assert!(f.store.reference(f.tenant, &alice).await.unwrap().is_some());
+    f.store.release_hold(f.tenant, hold.id, "test").await.unwrap();
+    assert!(f.store.reference(f.tenant, &alice).await.unwrap().is_none(), "its release does what waited");
+    ended(&f, id).await;
+}
+
+#[tokio::test]
+async fn an_attempt_that_began_before_keeps_a_tenant_from_ending_over_its_reference() {
+    let f = fixture().await;
+    let opened = f.open(&f.challenge("alice", Purpose::Enroll).await).await;
+    let id = terminating(&f).await;
+    erased(&f, id).await;
+    assert_eq!(f.store.tenant_emptied(&job(&f, id).await).await.unwrap(), Emptied::AttemptsOpen);
+    f.record(RecordOutcome { reference: Some(sealed(1)), ..outcome(&opened, Settlement::Reset) }).await;
+    assert_eq!(f.store.tenant_emptied(&job(&f, id).await).await.unwrap(), Emptied::Again);
+    assert_eq!(job(&f, id).await.step, Step::Erase);
+}
+
+/// Makes the tenant's first entries look as if they were written long ago.
+async fn age(f: &Fixture, upto: &'static str) {
+    f.unlock_audit().await;
+    f.sql(upto).await;
+}
+
+#[tokio::test]
+async fn entries_past_their_window_go_and_the_chain_holds_from_the_floor_on() {
+    let f = fixture().await;
+    for i in 0..10 {
+        f.store.audit(f.tenant, "test.entry", AuditBody::default().with("i", i)).await.unwrap();
+    }
+    assert_eq!(f.store.drop_old_audit().await.unwrap(), crate::AuditWindow::default(), "nothing is old");
+    age(&f, "UPDATE audit SET at_ms = 1 WHERE seq <= 4").await;
+    assert_eq!(f.store.drop_old_audit().await.unwrap().entries, 4);
+    assert!(matches!(f.store.verify_audit(f.tenant).await.unwrap(), Chain::Intact { entries: 8, .. }));
+    assert_eq!(f.store.audit_entries(f.tenant, 0, 1).await.unwrap()[0].seq, 5);
+    assert_eq!(f.store.audit_count(f.tenant, "audit.cut").await.unwrap(), 1);
+    f.sql("DELETE FROM audit WHERE seq = 5").await;
+    assert_eq!(
+        f.store.verify_audit(f.tenant).await.unwrap(),
+        Chain::Broken { seq: 5 },
+        "control: a further cut is seen"
+    );
+}
+
+#[tokio::test]
+async fn nothing_younger_than_twenty_days_is_cut_even_below_the_floor() {
+    let f = fixture().await;
+    f.sql("UPDATE tenants SET audit_floor = 1").await;
+    let cut = "DELETE FROM audit WHERE seq = 1";
+    assert!(f.try_sql(cut).await.unwrap_err().to_string().contains("append-only"));
+}
+
+#[tokio::test]
+async fn of_a_tenant_that_ended_nothing_is_left_that_names_a_user_once_its_audit_is_gone() {
+    let f = fixture().await;
+    f.enroll("alice", 1).await;
+    f.enroll("bob", 2).await;
+    let id = terminating(&f).await;
+    erased(&f, id).await;
+    ended(&f, id).await;
+    f.store.drop_old_audit().await.unwrap();
+    assert!(f.number("SELECT count(*) FROM deletions").await == 2, "control: its time has not come");
+    age(&f, "UPDATE audit SET at_ms = 1").await;
+    f.sql("UPDATE terminations SET ended_at_ms = 1").await;
+    assert!(f.store.drop_old_audit().await.unwrap().entries > 0);
+    for table in [
+        "SELECT count(*) FROM audit",
+        "SELECT count(*) FROM deletions",
+        "SELECT count(*) FROM challenges",
+        "SELECT count(*) FROM attempts",
+        "SELECT count(*) FROM live_receipts",
+    ] {
+        assert_eq!(f.number(table).await, 0, "{table}");
+    }
+    assert!(f.store.termination(f.tenant).await.unwrap().is_some(), "the certificate stays");
+    assert!(matches!(f.store.verify_audit(f.tenant).await.unwrap(), Chain::Intact { entries: 0, .. }));
+}
