@@ -88,7 +88,7 @@ async fn proof(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>) -> R
 /// Whether it is the id of something that somebody holds; other names in the log are not for everybody.
 fn is_artefact(id: &str) -> bool {
     let of_ledger = |prefix: &&str| id.strip_prefix(*prefix).is_some_and(|rest| rest.len() == 32);
-    id.parse::<Jti>().is_ok() || LEDGERS.iter().any(|prefix| of_ledger(prefix))
+    id.parse::<Jti>().is_ok() || LEDGERS.iter().any(of_ledger)
 }
 
 async fn read(gateway: &Gateway, document: impl Future<Output = Result<Option<Document>, Reason>>) -> Response {
