@@ -170,6 +170,7 @@ fn reference() -> SealedRow {
         wrapped_dek: Vec::new(),
         ciphertext: vec![7; CIPHERTEXT],
         commitment: [9; 32],
+        transform_generation: 1,
         created_at_ms: 0,
     }
 }

@@ -66,7 +66,7 @@ async fn begin(store: &Store, tenant: TenantId, version: u32) -> Result<JobId> {
     store.kek_made(&read(store, id).await?, version).await?;
     let tenant = store.tenant(tenant).await?.context("no tenant")?;
     let secrets = store::TenantSecretsRow { kek_version: version, ..tenant.secrets.clone() };
-    store.exchange_secrets(tenant.id, tenant.secrets.kek_version, &secrets).await?;
+    store.exchange_secrets(tenant.id, tenant.secrets.kek_version, &secrets, None).await?;
     Ok(id)
 }
 

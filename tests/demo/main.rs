@@ -9,6 +9,7 @@ mod floor;
 mod holds;
 mod ledger;
 mod offline;
+mod rotation;
 mod story;
 mod traces;
 
@@ -45,6 +46,8 @@ async fn main() -> Result<()> {
     told.frames.extend(floor::tell(&cluster, &mut checks).await?);
     println!("demo: now many users are deleted, and one of them is under a legal hold.");
     holds::tell(&cluster, &mut checks).await?;
+    println!("demo: now a key is replaced while a tenant's users verify.");
+    rotation::tell(&cluster, &mut checks).await?;
     println!("demo: now revocation, and the log that anybody may follow.");
     told.frames.extend(ledger::tell(&cluster, &mut checks).await?);
     println!("demo: what an outsider checks without the cluster, and what is left behind.");

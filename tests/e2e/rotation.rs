@@ -11,11 +11,11 @@ use support::{
     hoard::{Found, Hoard},
     load::Faces,
     skips, surgery,
+    torture::{self, Report},
 };
 use tokio::time::{Instant, sleep};
 use wire::v1;
 
-const KILLS: &str = "COUNTERSIGN_ROTATION_KILLS";
 const REFERENCES: &str = "COUNTERSIGN_ROTATION_REFERENCES";
 /// Short, so that the next life goes on at once; small batches, so that there are many moments to die at.
 const SETTINGS: &str = "[jobs]\nlease_ms = 300\nbatch = 16\n";
@@ -161,21 +161,17 @@ impl Vault {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_rotation_whose_gateway_is_killed_again_and_again_loses_and_repeats_nothing() -> Result<()> {
-    let Some(options) = skips::options("rotation/kills", "base") else { return Ok(()) };
-    let (most_kills, references) = (number(KILLS, 100), number(REFERENCES, 500));
-    // In CI as many as fit; a number that was asked for is kept to.
-    let patience = if std::env::var_os(KILLS).is_some() { Duration::MAX } else { Duration::from_secs(90) };
-    let mut vault = Vault::open(options, references).await?;
+/// Kills the gateway `kills` times, every second time at a failpoint where one is ahead, and lets the last rotation end by itself.
+async fn kill_again_and_again(vault: &mut Vault, report: &mut Report, kills: usize) -> Result<Deaths> {
+    // In CI as many as fit; what was asked for is kept to.
+    let asked = torture::full() || torture::asked().is_some();
+    let patience = if asked { Duration::MAX } else { Duration::from_secs(90) };
     let (mut deaths, mut random) = (Deaths::default(), Moments(0x9e37_79b9_7f4a_7c15));
     let begun = Instant::now();
     let mut job = vault.ask().await?;
     deaths.rotations = 1;
-    let mut kills = 0;
-    while kills < most_kills && begun.elapsed() < patience {
-        let kill = kills;
-        kills += 1;
+    while report.trials < kills && begun.elapsed() < patience {
+        let kill = report.trials;
         let ahead: Vec<_> = POINTS.iter().filter(|(_, last)| order(*last) >= order(job.step)).collect();
         let at_point = cfg!(debug_assertions) && kill % 2 == 0 && !ahead.is_empty();
         let point = at_point.then(|| ahead[(kill / 2) % ahead.len()].0);
@@ -197,26 +193,62 @@ async fn a_rotation_whose_gateway_is_killed_again_and_again_loses_and_repeats_no
             job = vault.ask().await?;
             deaths.rotations += 1;
         }
+        report.count(Ok(()));
+        report.progress(kills);
     }
     vault.cluster.launch_gateway(&[])?;
     let last = vault.ended(job.id).await?;
     ensure!(last.state == JobState::Done, "{last:?}");
     vault.check(&last).await?;
     println!(
-        "R1: {kills} of {most_kills} kills of the gateway over {} rotations of {} references in {:.0?}, {} users left and came: {deaths:?}; 0 lost, 0 twice",
+        "R1: {} of {kills} kills of the gateway over {} rotations of {} references in {:.0?}, {} users left and came: {deaths:?}; 0 lost, 0 twice",
+        report.trials,
         deaths.rotations,
         vault.hoard.len() + 1,
         begun.elapsed(),
         vault.churned
     );
-    ensure!(kills >= 20, "this machine is too slow: {kills} kills");
-    let mid_rotation = deaths.at_failpoints + deaths.at_random;
-    ensure!(mid_rotation * 2 > kills, "most kills met no rotation: {deaths:?}");
-    ensure!(!cfg!(debug_assertions) || deaths.at_failpoints * 4 > kills, "too few died at failpoints: {deaths:?}");
-    vault.cluster.restart_gateway(&[])?;
-    ensure!(vault.churned > 0, "nobody came or left while the gateway lived");
-    ensure!(vault.verifies().await?, "a reference that came from a camera does not verify any more");
-    Ok(())
+    Ok(deaths)
+}
+
+/// What an update without its compare-and-set would leave: a row as it was before the rotation.
+fn sabotage(vault: &Vault) -> Result<()> {
+    let victim = vault.hoard.any(0).context("nobody")?;
+    surgery::operate(
+        &vault.cluster.database,
+        &[&format!("UPDATE sealed_references SET kek_version = 1 WHERE user_id = '{victim}'")],
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r1_a_rotation_whose_gateway_is_killed_again_and_again_loses_and_repeats_nothing() -> Result<()> {
+    let test = "rotation/kills";
+    if skips::or_skip(test, surgery::possible()).is_none() {
+        return Ok(());
+    }
+    let Some(options) = skips::options(test, "base") else { return Ok(()) };
+    let references = if torture::full() { 10_000 } else { number(REFERENCES, 500) };
+    let mut vault = Vault::open(options, references).await?;
+    let mut report = Report::of("R1");
+    match kill_again_and_again(&mut vault, &mut report, torture::trials(100, 2_000)).await {
+        Err(error) => report.failures.push(format!("{error:#}")),
+        Ok(deaths) => {
+            let (kills, mid_rotation) = (report.trials, deaths.at_failpoints + deaths.at_random);
+            ensure!(kills >= 20, "this machine is too slow: {kills} kills");
+            ensure!(mid_rotation * 2 > kills, "most kills met no rotation: {deaths:?}");
+            ensure!(
+                !cfg!(debug_assertions) || deaths.at_failpoints * 4 > kills,
+                "too few died at failpoints: {deaths:?}"
+            );
+            ensure!(vault.churned > 0, "nobody came or left while the gateway lived");
+            vault.cluster.restart_gateway(&[])?;
+            ensure!(vault.verifies().await?, "a reference that came from a camera does not verify any more");
+            sabotage(&vault)?;
+            let job = vault.hoard.store.jobs(Some(vault.hoard.tenant), 1).await?.pop().context("no job")?;
+            report.control_triggered = vault.check(&job).await.is_err();
+        }
+    }
+    report.close()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -234,10 +266,7 @@ async fn a_row_under_a_destroyed_key_is_noticed_and_keeps_no_rotation_from_sayin
     vault.check(&job).await?;
     ensure!(vault.verifies().await?, "a rotated reference does not verify");
 
-    // What an update without its compare-and-set would leave: a row as it was before the rotation.
-    let victim = vault.hoard.any(0).context("nobody")?;
-    let back = format!("UPDATE sealed_references SET kek_version = 1 WHERE user_id = '{victim}'");
-    surgery::operate(&vault.cluster.database, &[&back])?;
+    sabotage(&vault)?;
     let found = vault.hoard.look(&job, &[CAMERA]).await?;
     assert_eq!((found.opened, found.lost.len()), (39, 1), "the control is triggered");
     ensure!(vault.check(&job).await.is_err(), "the check of the kill test is blind");

@@ -365,6 +365,7 @@ fn lay_gateway(dir: &Path, (database, tokens): (&Database, Option<&Tokens>), wor
         "listen = \"{listen}\"\nadmin_listen = \"{admin}\"\npublic_url = \"{PUBLIC_URL}\"\n\
          [tls]\ncert = \"{tls}/public.pem\"\nkey = \"{tls}/public.key\"\n\
          {store}\
+         [journal]\npath = \"{journal}\"\n\
          [kms]\n{kms}\
          [keys]\npepper = \"{keys}/gateway/pepper\"\ncapture = \"{keys}/gateway/capture.key\"\n\
          [documents]\njwks = \"{keys}/public/jwks.json\"\ntest_jwks = \"{keys}/public/test-jwks.json\"\nledger_jwks = \"{keys}/public/ledger-jwks.json\"\n\
@@ -374,6 +375,7 @@ fn lay_gateway(dir: &Path, (database, tokens): (&Database, Option<&Tokens>), wor
         admin = free_port()?,
         tls = text(&dir.join("tls")),
         store = database.settings(),
+        journal = text(&dir.join("deletions.journal")),
         keys = text(&dir.join("keys")),
         kms = kms(dir, "gateway", tokens),
         workers = workers.join(", "),

@@ -21,7 +21,8 @@ mod server;
 
 use server::{SUPERUSER, Server, Wished};
 
-const OWNER: &str = "owner";
+/// Role that owns the tables.
+pub const OWNER: &str = "owner";
 const SERVING: &str = "serving";
 
 static SERVER: OnceLock<Server> = OnceLock::new();

@@ -8,21 +8,26 @@ use crate::{
     cluster::{Cluster, PUBLIC_URL},
 };
 use anyhow::{Context, Result, bail, ensure};
-use biometrics::{ChallengeId, Jti, Purpose, ReferenceId, TenantId, UserId, Verdict, strikes::Settlement};
+use biometrics::{
+    ChallengeId, Features, Jti, Purpose, ReferenceId, TenantId, TransformKey, UserId, Verdict, strikes::Settlement,
+    transform,
+};
 use custody::{CustodyError, KekRef, Kms, KmsConfig};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use seal::{DataKey, DekPlace, ReferencePlace};
 use service::Clock;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 use store::{
     AuditBody, CreateResult, EraseResult, Job, LiveReceipt, NewChallenge, OpenAttempt, OpenResult, RecordOutcome,
     RecordResult, SealedRow, StatusSecret, Store,
 };
 use uuid::Uuid;
 
-const FEATURE_SPACE: &str = "hoard";
-/// As long as the features of a face.
-const CONTENT_BYTES: usize = 2048;
+/// Components of the features that are sealed.
+const COMPONENTS: usize = 128;
 
 /// One tenant's references and the keys to them.
 #[derive(Debug)]
@@ -31,6 +36,8 @@ pub struct Hoard {
     pub store: Store,
     /// Whose.
     pub tenant: TenantId,
+    /// What the references are said to be comparable with; that of the cluster's pack unless changed.
+    pub feature_space: String,
     keks: Kms,
     /// What lies in it: by user the reference and its content.
     kept: BTreeMap<UserId, (ReferenceId, Vec<u8>)>,
@@ -58,7 +65,13 @@ impl Hoard {
     pub async fn open(cluster: &Cluster, tenant: &Tenant) -> Result<Self> {
         let store = Store::open(cluster.database.config()).await?;
         let keks = Kms::open(&KmsConfig::File { directory: cluster.folder().join("keys/worker") }, Clock::system())?;
-        Ok(Self { store, tenant: tenant.id.parse()?, keks, kept: BTreeMap::new(), made: 0 })
+        Ok(Self::on(store, (tenant.id.parse()?, keks), &feature_space(&cluster.options.pack)?))
+    }
+
+    /// A tenant's references in any database.
+    #[must_use]
+    pub fn on(store: Store, (tenant, keks): (TenantId, Kms), feature_space: &str) -> Self {
+        Self { store, tenant, feature_space: feature_space.to_owned(), keks, kept: BTreeMap::new(), made: 0 }
     }
 
     /// How many lie in it.
@@ -70,6 +83,10 @@ impl Hoard {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty()
+    }
+    /// Everybody, in order.
+    pub fn users(&self) -> impl Iterator<Item = &UserId> {
+        self.kept.keys()
     }
     /// A user by number, from anywhere in the order.
     #[must_use]
@@ -152,15 +169,19 @@ impl Hoard {
         Ok((newest, alive))
     }
 
-    fn seal(&self, user: &UserId) -> Result<(SealedRow, Vec<u8>)> {
+    /// A reference of the user under the newest KEK version, and its content: features of nobody.
+    ///
+    /// # Errors
+    /// Where a key is missing.
+    pub fn seal(&self, user: &UserId) -> Result<(SealedRow, Vec<u8>)> {
         let random = SystemRandom::new();
-        let mut content = vec![0; CONTENT_BYTES];
-        random.fill(&mut content).ok().context("no randomness")?;
+        let content = features(&random)?;
         let (tenant, id) = (self.tenant.to_string(), ReferenceId::new(random_id()?));
         let reference = id.to_string();
         let key = DataKey::make(&random)?;
         let commitment = seal::commitment(&key);
-        let ciphertext = seal::seal_reference(&key, &place(&tenant, user, &reference), &content, &random)?;
+        let place = self.place((&tenant, user, &reference), 1);
+        let ciphertext = seal::seal_reference(&key, &place, &content, &random)?;
         let version = self.keks.current_kek(&tenant)?;
         let dek = DekPlace { tenant: &tenant, reference: &reference, epoch: 1, kek_version: version };
         let kek = KekRef { tenant: &tenant, version };
@@ -168,27 +189,71 @@ impl Hoard {
         let row = SealedRow {
             id,
             epoch: 1,
-            feature_space: FEATURE_SPACE.to_owned(),
-            transform_version: 1,
+            feature_space: self.feature_space.clone(),
+            transform_version: transform::VERSION,
             schema: 1,
             kek_version: version,
             wrapped_dek,
             ciphertext,
             commitment,
+            transform_generation: 1,
             created_at_ms: 0,
         };
         Ok((row, content))
     }
 
-    fn unseal(&self, user: &UserId, row: &SealedRow) -> Result<Vec<u8>> {
+    /// What was put in of a user: features in the space of the reference's first epoch.
+    #[must_use]
+    pub fn content(&self, user: &UserId) -> Option<&[u8]> {
+        self.kept.get(user).map(|(_, content)| &content[..])
+    }
+
+    /// A key of the tenant's feature transform, opened as a worker does.
+    ///
+    /// # Errors
+    /// Where it does not open.
+    pub fn transform_key(&self, wrapped: &[u8], version: u32) -> Result<TransformKey> {
+        let tenant = self.tenant.to_string();
+        let parts: [&[u8]; 4] =
+            [b"countersign/tenant-secret/v1", tenant.as_bytes(), &version.to_be_bytes(), b"transform"];
+        let mut data = Vec::new();
+        for part in parts {
+            data.extend_from_slice(&u32::try_from(part.len())?.to_be_bytes());
+            data.extend_from_slice(part);
+        }
+        let opened = self.keks.unwrap(KekRef { tenant: &tenant, version }, wrapped, &data)?;
+        TransformKey::from_slice(&opened).context("no key of the transform")
+    }
+
+    /// What a row holds, opened under whatever KEK version wraps its key.
+    ///
+    /// # Errors
+    /// Where it does not open for this user.
+    pub fn unseal(&self, user: &UserId, row: &SealedRow) -> Result<Vec<u8>> {
         let (tenant, reference) = (self.tenant.to_string(), row.id.to_string());
         let version = row.kek_version;
         let dek = DekPlace { tenant: &tenant, reference: &reference, epoch: row.epoch, kek_version: version };
         let data = seal::dek_wrap_aad(&dek, &row.commitment);
         let key = self.keks.unwrap(KekRef { tenant: &tenant, version }, &row.wrapped_dek, &data)?;
         let key = DataKey::from_bytes(key)?;
-        let place = place(&tenant, user, &reference);
+        let place = self.place((&tenant, user, &reference), row.epoch);
         Ok(seal::open_reference(&key, &place, &row.commitment, &row.ciphertext)?.to_vec())
+    }
+
+    fn place<'a>(
+        &'a self,
+        (tenant, user, reference): (&'a str, &'a UserId, &'a str),
+        epoch: u32,
+    ) -> ReferencePlace<'a> {
+        ReferencePlace {
+            tenant,
+            user: user.as_str(),
+            reference,
+            epoch,
+            feature_space: &self.feature_space,
+            transform_version: transform::VERSION,
+            schema: 1,
+        }
     }
 
     /// Through T1 and T2, as a gateway would. False: the row's KEK version was retired meanwhile.
@@ -253,16 +318,19 @@ impl Hoard {
     }
 }
 
-fn place<'a>(tenant: &'a str, user: &'a UserId, reference: &'a str) -> ReferencePlace<'a> {
-    ReferencePlace {
-        tenant,
-        user: user.as_str(),
-        reference,
-        epoch: 1,
-        feature_space: FEATURE_SPACE,
-        transform_version: 1,
-        schema: 1,
-    }
+/// What may be compared with what, by a pack's manifest.
+fn feature_space(pack: &Path) -> Result<String> {
+    let manifest = std::fs::read_to_string(pack.join("pack.toml"))?;
+    let line = manifest.lines().find_map(|line| line.strip_prefix("feature_space = \""));
+    Ok(line.and_then(|rest| rest.split('"').next()).context("the pack names no feature space")?.to_owned())
+}
+
+/// A direction at random, as bytes of features.
+fn features(random: &SystemRandom) -> Result<Vec<u8>> {
+    let mut bytes = [0; COMPONENTS];
+    random.fill(&mut bytes).ok().context("no randomness")?;
+    let raw: Vec<f32> = bytes.iter().map(|byte| f32::from(*byte) - 127.5).collect();
+    Ok(Features::new(&raw)?.to_le_bytes().to_vec())
 }
 
 fn random_id() -> Result<Uuid> {

@@ -12,6 +12,7 @@ pub mod database;
 pub mod expect;
 pub mod forger;
 pub mod hoard;
+pub mod inside;
 pub mod json;
 pub mod load;
 pub mod performer;

@@ -39,6 +39,25 @@ impl Scene {
         }
     }
 
+    /// As [`Scene::open`], with the database in a file and keys in files, whatever the run is on: for tests that look at them.
+    ///
+    /// # Errors
+    /// As [`Scene::open`].
+    pub async fn on_files(test: &str) -> Result<Option<Self>> {
+        match skips::options(test, "base") {
+            Some(options) => Ok(Some(Self::with(Options { on_tokens: false, on_server: false, ..options }).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The database's file, of a scene on files.
+    ///
+    /// # Errors
+    /// Of any other scene.
+    pub fn file(&self) -> Result<PathBuf> {
+        Ok(self.database().file().context("the database is no file")?.to_path_buf())
+    }
+
     /// A cluster as stated, with a test tenant.
     ///
     /// # Errors

@@ -79,6 +79,17 @@ pub fn define(database: &Path, statements: &[&str]) -> Result<()> {
     output(Command::new("python3").args(["-c", DEFINE]).arg(database).args(statements)).map(drop)
 }
 
+/// Changes rows as a program would that neither overwrites what it deletes nor writes its log back.
+///
+/// # Errors
+/// As [`operate`].
+pub fn operate_carelessly(database: &Path, statements: &[&str]) -> Result<()> {
+    let careless =
+        "database.execute('PRAGMA secure_delete = OFF')\ndatabase.execute('PRAGMA wal_autocheckpoint = 0')\n";
+    let script = OPERATE.replace("database.execute('BEGIN", &format!("{careless}database.execute('BEGIN"));
+    output(Command::new("python3").args(["-c", &script]).arg(database).args(statements)).map(drop)
+}
+
 /// Exchanges columns between the references of two users, whatever their tenants.
 ///
 /// # Errors

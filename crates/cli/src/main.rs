@@ -18,6 +18,7 @@ mod operator;
 mod outcome;
 mod pack;
 mod receipt;
+mod restore;
 #[cfg(test)]
 mod small_server;
 mod table;
@@ -46,6 +47,10 @@ enum Command {
     Keys(keys::Keys),
     #[command(flatten)]
     Operator(operator::Operator),
+    Backup(restore::Backup),
+    RestoreCheck(restore::RestoreCheck),
+    #[command(subcommand)]
+    Reference(restore::Reference),
     /// Run a gateway and a worker in one process, with a test tenant, for development.
     Dev(dev::Dev),
     /// Check or show receipts and deletion proofs, offline.
@@ -69,6 +74,9 @@ impl Command {
         match self {
             Self::Keys(keys) => keys.run(),
             Self::Operator(operator) => operator.run(),
+            Self::Backup(backup) => backup.run(),
+            Self::RestoreCheck(check) => check.run(),
+            Self::Reference(reference) => reference.run(),
             Self::Dev(dev) => dev.run(),
             Self::Receipt(receipt) => receipt.run(),
             Self::Log(log) => log.run(),

@@ -109,7 +109,7 @@ impl Deployment {
         Ok(config::load(&self.config)?)
     }
 
-    async fn desk(&self) -> anyhow::Result<Desk> {
+    pub(crate) async fn desk(&self) -> anyhow::Result<Desk> {
         Ok(Desk::open(&self.config()?).await?)
     }
 

@@ -278,7 +278,9 @@ fn read_answer(opened: &Opened, answered: Answered) -> Result<Decided, Reason> {
     let gates = convert::gate_results(&decision.gates).map_err(|_| Reason::Internal)?;
     let expires_at_ms =
         convert::timestamp_ms(decision.expires_at.as_ref(), "expires_at").map_err(|_| Reason::Internal)?;
-    let reference = answered.reference.map(sealed_row).transpose().map_err(|_| Reason::Internal)?;
+    let generation = opened.tenant.transform_generation;
+    let row = |sealed| sealed_row(sealed, generation);
+    let reference = answered.reference.map(row).transpose().map_err(|_| Reason::Internal)?;
     let complete = !decision.receipt.is_empty() && !decision.pseudonym.is_empty();
     let follows = decide(&gates, &opened.tenant.policy.required_gates) == verdict;
     let enrolled = opened.challenge.purpose == Purpose::Enroll && verdict == Verdict::Accept;
@@ -290,8 +292,10 @@ fn read_answer(opened: &Opened, answered: Answered) -> Result<Decided, Reason> {
     Ok(Decided { decision, verdict, gates, expires_at_ms, reference })
 }
 
-fn sealed_row(sealed: v1::SealedReference) -> Result<SealedRow, Reason> {
+/// A worker's reference as a row, laid out with the transform key of this generation.
+pub(crate) fn sealed_row(sealed: v1::SealedReference, transform_generation: u32) -> Result<SealedRow, Reason> {
     Ok(SealedRow {
+        transform_generation,
         id: convert::parsed(&sealed.reference_id, "reference_id")?,
         epoch: sealed.epoch,
         feature_space: sealed.feature_space,

@@ -47,6 +47,9 @@ pub struct Config {
     /// Where operators are told of finished jobs, holds, rotations and alarms.
     #[serde(default)]
     pub events: Option<Events>,
+    /// Where deletions are kept in mind outside of the database.
+    #[serde(default)]
+    pub journal: Option<Journal>,
     /// How long-running work is done.
     #[serde(default)]
     pub jobs: Jobs,
@@ -66,6 +69,14 @@ pub struct Tls {
     pub cert: PathBuf,
     /// Private key of the leaf.
     pub key: PathBuf,
+}
+
+/// The deletion journal: without one a restored backup brings deleted references back.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Journal {
+    /// One file for all gateways of a database, outside of its backups; made when it is missing.
+    pub path: PathBuf,
 }
 
 /// Secret files, made by `countersign keys init`.
@@ -148,11 +159,13 @@ pub struct Jobs {
     pub lease_ms: u32,
     /// Rows of one batch: 1 to 1024. A batch is one call to a worker and one transaction.
     pub batch: u32,
+    /// After how many days a tenant's KEK is rotated by itself; 0 for never. One that has wrapped too often is in any case.
+    pub rotate_after_days: u32,
 }
 
 impl Default for Jobs {
     fn default() -> Self {
-        Self { lease_ms: 10_000, batch: 256 }
+        Self { lease_ms: 10_000, batch: 256, rotate_after_days: 365 }
     }
 }
 

@@ -6,19 +6,22 @@
 
 use crate::{
     Config, GatewayError,
+    journal::Journal,
     ledger::Ledger,
     log::{
         audit::{self, AuditCheck},
         prove::prove,
     },
+    restore::{self, Replayed},
     start,
 };
 use biometrics::{HoldId, JobId, TenantId, UserId};
 use receipt::{Logged, TrustedKeys};
 use service::Clock;
+use std::path::Path;
 use store::{
-    AuditEntry, AuditQuery, Chain, EraseSalts, Event, EventState, Hold, Job, JobKind, NewHold, NewJob, QueueResult,
-    ReleaseHold, Store, Terminate,
+    AuditEntry, AuditQuery, BackedUp, Chain, EraseSalts, Event, EventState, Hold, Job, JobKind, JournalHead, NewHold,
+    NewJob, QueueResult, ReleaseHold, Store, Terminate,
 };
 use uuid::Uuid;
 use wire::Reason;
@@ -34,6 +37,7 @@ const PAGE: u32 = 500;
 pub struct Desk {
     store: Store,
     ledger: Ledger,
+    journal: Option<Journal>,
 }
 
 /// One page of a job's proofs.
@@ -49,10 +53,11 @@ impl Desk {
     /// Opens the database and the ledger key that `config` names.
     ///
     /// # Errors
-    /// `Store`, `Custody` where one of them does not open.
+    /// `Store`, `Custody`, `Journal` where one of them does not open.
     pub async fn open(config: &Config) -> Result<Self, GatewayError> {
         let ledger = Ledger::new(start::ledger_key(&config.kms, Clock::system()).await?, &config.public_url);
-        Ok(Self { store: Store::open(config.store_config()).await?, ledger })
+        let journal = start::open_journal(config).await?;
+        Ok(Self { store: Store::open(config.store_config()).await?, ledger, journal })
     }
 
     /// Asks for a rotation of the tenant's KEK.
@@ -62,6 +67,15 @@ impl Desk {
     pub async fn rotate(&self, tenant: TenantId) -> Result<JobId, GatewayError> {
         let new = NewJob { tenant, kind: JobKind::RotateKek, cause: None, users: None, requested_by: OPERATOR };
         self.queue(new).await
+    }
+
+    /// Asks for the renewal of every reference of the tenant.
+    ///
+    /// # Errors
+    /// `UnknownTenant`, `RunsAlready`, `Store`.
+    pub async fn renew(&self, tenant: TenantId) -> Result<JobId, GatewayError> {
+        let kind = JobKind::RenewReferences;
+        self.queue(NewJob { tenant, kind, cause: None, users: None, requested_by: OPERATOR }).await
     }
 
     /// Asks for the erasure of many references: those of the users, or everybody's.
@@ -253,6 +267,24 @@ impl Desk {
     pub async fn cancel(&self, id: JobId) -> Result<bool, GatewayError> {
         let job = self.job(id).await?;
         Ok(self.store.cancel_job(&job, OPERATOR).await?)
+    }
+
+    /// Erases again what came back with an older database; while no gateway serves it.
+    ///
+    /// # Errors
+    /// `JournalUnnamed`, `Journal`, `Store`; tried again it goes on.
+    pub async fn replay(&self) -> Result<Replayed, GatewayError> {
+        restore::replay(&self.store, self.journal.as_ref()).await
+    }
+
+    /// Copies the database to a new file, beside gateways that serve it; with where the deletion journal stood.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn back_up(&self, to: &Path) -> Result<(BackedUp, Option<JournalHead>), GatewayError> {
+        // Seen before the copy, so the copy is at least as new.
+        let seen = self.store.journal_head().await?;
+        Ok((self.store.back_up(to).await?, seen))
     }
 
     /// Closes the database.

@@ -1,13 +1,14 @@
-//! `DeleteReference`: erase, empty the write-ahead log, prove.
+//! `DeleteReference`: erase, empty the write-ahead log, write the journal, prove.
 //!
-//! Owns the order of the three. Must never know: what a reference holds. Invariant: no proof before the checkpoint; a
+//! Owns the order of the four. Must never know: what a reference holds. Invariant: no proof before checkpoint and journal; a
 //! deletion that could not be proved stays pending and is proved when its caller asks again; one that was proved is proved
 //! again for a day, as the answer may have been lost.
 
 use crate::{
     call::Call,
-    fault::{internal, store_fault},
+    fault::{internal, journal_fault, store_fault},
     gateway::Gateway,
+    restore,
 };
 use biometrics::{TenantId, UserId};
 use std::sync::Arc;
@@ -16,8 +17,8 @@ use wire::{Reason, convert, v1};
 
 /// Longest word of a cause, in characters.
 const MAX_CAUSE_CHARS: usize = 64;
-/// The store's own cause.
-const REPLACED: &str = "replaced";
+/// The store's own causes.
+const OWN_CAUSES: [&str; 2] = ["replaced", "restored"];
 
 impl Gateway {
     /// Destroys a reference and proves it. Tenant credential only. Runs to its end even when the caller hangs up.
@@ -53,6 +54,9 @@ impl Gateway {
             EraseResult::Held => return Err(Reason::LegalHold),
         };
         let checkpoint = self.store.checkpoint().await.map_err(store_fault)?;
+        restore::write(&self.store, self.journal.as_ref(), std::slice::from_ref(&erased))
+            .await
+            .map_err(journal_fault)?;
         let proof = self.ledger.deletion_proof(&erased, checkpoint, (self.clock.now_ms(), &policy)).await?;
         self.store.deletion_proved(&erased, checkpoint).await.map_err(store_fault)?;
         metrics::counter!("countersign_deletions_total").increment(1);
@@ -62,7 +66,8 @@ impl Gateway {
 
 /// A free word for the audit and the proof.
 fn cause(word: String) -> Result<String, Reason> {
-    let wrong = word.chars().count() > MAX_CAUSE_CHARS || word.chars().any(char::is_control) || word == REPLACED;
+    let wrong =
+        word.chars().count() > MAX_CAUSE_CHARS || word.chars().any(char::is_control) || OWN_CAUSES.contains(&&*word);
     match (wrong, word.is_empty()) {
         (true, _) => Err(Reason::InvalidArgument { field: "cause" }),
         (false, true) => Ok("unspecified".to_owned()),

@@ -13,6 +13,18 @@ pub enum GatewayError {
     /// A key or key file is missing, laxly kept or malformed, or `[kms]` is of no use.
     #[error("keys")]
     Custody(#[from] custody::CustodyError),
+    /// The deletion journal is of no use.
+    #[error("[journal]")]
+    Journal(#[from] crate::journal::JournalError),
+    /// The database was restored from a backup; says how many deletions it lacks.
+    #[error(
+        "the database is older than its deletion journal: {0} deletions are not in it. Nothing is served from it before \
+         `countersign restore-check --config FILE` has erased again what came back"
+    )]
+    DatabaseOlder(usize),
+    /// The database has seen a journal and the settings name none.
+    #[error("[journal]: this database has a deletion journal, and no path to it is named")]
+    JournalUnnamed,
     /// Certificates or TLS keys do not serve.
     #[error("TLS")]
     Tls(#[from] service::tls::TlsError),
@@ -85,8 +97,8 @@ pub enum GatewayError {
     /// There is no such job, or not one of that kind.
     #[error("there is no such job")]
     UnknownJob,
-    /// One of that kind goes on; the next may be asked for when it has ended.
-    #[error("it runs already: {0}")]
+    /// A job of which a tenant has one at a time goes on; the next may be asked for when it has ended.
+    #[error("one of this tenant runs already: {0}")]
     RunsAlready(biometrics::JobId),
     /// No worker, database or randomness gave what was asked.
     #[error("refused")]

@@ -2,6 +2,7 @@
 //!
 //! Must never know: who asked. Invariant: no fault becomes an answer that looks like a decision.
 
+use crate::restore::WriteError;
 use custody::CustodyError;
 use std::error::Error;
 use store::StoreError;
@@ -21,6 +22,17 @@ pub(crate) fn store_fault(error: StoreError) -> Reason {
     };
     tracing::error!(reason = reason.code(), cause = chain(&error), "the store gave no answer");
     reason
+}
+
+/// The deletion journal took no entry.
+pub(crate) fn journal_fault(error: WriteError) -> Reason {
+    match error {
+        WriteError::Store(error) => store_fault(error),
+        error => {
+            tracing::error!(alarm = true, cause = chain(&error), "the deletion journal takes no entry");
+            Reason::UnavailableAudit
+        }
+    }
 }
 
 /// The key service gives no signature.

@@ -10,6 +10,7 @@ use crate::{
     events::Events,
     fault::{internal, store_fault},
     inference::Inference,
+    journal::Journal,
     ledger::Ledger,
     log::documents::Readers,
     measure,
@@ -43,6 +44,8 @@ pub(crate) struct Gateway {
     pub(crate) origins: Origins,
     /// Where operators are told of what happened, if they are.
     pub(crate) events: Option<Arc<Events>>,
+    /// Where deletions are kept in mind outside of the database; `None`: nowhere.
+    pub(crate) journal: Option<Journal>,
     /// Which receipts were revoked, for everybody.
     pub(crate) status: StatusLists,
     /// Strangers who read the log.

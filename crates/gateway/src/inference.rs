@@ -3,7 +3,7 @@
 //! Must never know: what is asked, the database. Invariants: a call ends by its deadline; another worker is tried only when
 //! the one before gave no decision; no word of a worker's error goes further than the reasons a worker may send.
 
-mod context;
+pub(crate) mod context;
 
 use crate::{GatewayError, capture::Capture, config};
 use biometrics::Purpose;
@@ -147,6 +147,26 @@ impl Inference {
     ) -> Result<v1::MakeTenantSecretsResponse, Reason> {
         let send = |mut client: Client, request| async move { client.make_tenant_secrets(request).await };
         self.call(request, deadline, send).await
+    }
+
+    /// How worn a tenant's newest KEK version is.
+    pub(crate) async fn describe_kek(
+        &self,
+        request: v1::DescribeKekRequest,
+        deadline: Duration,
+    ) -> Result<v1::DescribeKekResponse, Reason> {
+        let send = |mut client: Client, request| async move { client.describe_kek(request).await };
+        self.call(request, deadline, send).await
+    }
+
+    /// Lays a reference out anew.
+    pub(crate) async fn renew(
+        &self,
+        request: v1::RenewRequest,
+        deadline: Duration,
+    ) -> Result<v1::SealedReference, Reason> {
+        let send = |mut client: Client, request| async move { client.renew(request).await };
+        self.call(request, deadline, send).await?.reference.ok_or(Reason::Internal)
     }
 
     /// Makes a tenant's next KEK version, unless a newer one is there.

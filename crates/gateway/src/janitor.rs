@@ -3,7 +3,7 @@
 //!
 //! Must never know: requests. Invariant: a turn that fails is logged and tried again; it never ends the janitor.
 
-use crate::{events, gateway::Gateway, inference::Inference, jobs, log::sequence};
+use crate::{events, gateway::Gateway, inference::Inference, jobs, log::sequence, restore};
 use service::Readiness;
 use std::{sync::Arc, time::Duration};
 use store::{Erased, Store, StoreError};
@@ -30,7 +30,7 @@ pub(crate) async fn work(gateway: Arc<Gateway>, readiness: Readiness, shutdown: 
         () = probing(&gateway, &readiness) => {}
         () = sweeping_leases(&gateway.store) => {}
         () = dropping_old(&gateway) => {}
-        () = finishing_deletions(&gateway.store) => {}
+        () = finishing_deletions(&gateway) => {}
         () = jobs::work(&gateway, &leader) => {}
         () = events::sending(&gateway) => {}
         () = sequence::work(&gateway, &sequencer) => {}
@@ -61,10 +61,14 @@ async fn dropping_old(gateway: &Gateway) {
     }
 }
 
-async fn finishing_deletions(store: &Store) {
+async fn finishing_deletions(gateway: &Gateway) {
     let mut emptied_ms = i64::MIN;
     loop {
-        noted("erased bytes", finish_deletions(store, &mut emptied_ms).await);
+        // No proof of what the journal does not take.
+        let journaled = restore::write_due(&gateway.store, gateway.journal.as_ref()).await;
+        if noted("the deletion journal", journaled) {
+            noted("erased bytes", finish_deletions(gateway, &mut emptied_ms).await);
+        }
         sleep(ERASED_EVERY).await;
     }
 }
@@ -94,23 +98,23 @@ async fn drop_old(store: &Store) -> Result<(), StoreError> {
 
 /// Empties the write-ahead log where a deletion is younger than the last time, and closes the deletions that nobody will
 /// ask a proof of: those of replaced references, and those of jobs, which are exported.
-async fn finish_deletions(store: &Store, emptied_ms: &mut i64) -> Result<(), StoreError> {
+async fn finish_deletions(gateway: &Gateway, emptied_ms: &mut i64) -> Result<(), StoreError> {
+    let (store, must_be_journaled) = (&gateway.store, gateway.journal.is_some());
     let pending = store.pending_deletions(DELETIONS).await?;
-    let nobodys = |deletion: &&Erased| deletion.cause == "replaced" || deletion.job.is_some();
+    let nobodys = |deletion: &&Erased| ["replaced", "restored"].contains(&&*deletion.cause) || deletion.job.is_some();
     // Another gateway's deletion may be older than our last checkpoint and still have no proof.
     if pending.iter().all(|deletion| deletion.deleted_at_ms <= *emptied_ms && !nobodys(&deletion)) {
         return Ok(());
     }
     let checkpoint = store.checkpoint().await?;
-    for deletion in pending.iter().filter(nobodys) {
+    let provable = |deletion: &&Erased| nobodys(deletion) && (deletion.journaled || !must_be_journaled);
+    for deletion in pending.iter().filter(provable) {
         store.deletion_proved(deletion, checkpoint).await?;
     }
     *emptied_ms = checkpoint.at_ms();
     Ok(())
 }
 
-fn noted<T>(what: &'static str, result: Result<T, StoreError>) {
-    if let Err(error) = result {
-        tracing::warn!(what, %error, "the janitor will try again");
-    }
+fn noted<T, E: std::fmt::Display>(what: &'static str, result: Result<T, E>) -> bool {
+    result.inspect_err(|error| tracing::warn!(what, %error, "the janitor will try again")).is_ok()
 }

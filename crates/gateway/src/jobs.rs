@@ -5,7 +5,9 @@
 //! passes is tried again, any other ends the job with its reason.
 
 mod erase_many;
+mod renew;
 mod rotate;
+mod schedule;
 mod terminate;
 
 use crate::{config, fault::store_fault, gateway::Gateway, random};
@@ -22,8 +24,10 @@ use wire::Reason;
 
 /// Between two looks for work, and before a step is tried again.
 const IDLE: Duration = Duration::from_millis(500);
-/// Between two looks for what outlived its window.
-const EXPIRY_EVERY: Duration = Duration::from_secs(600);
+/// Between two looks for what is due: references that outlived their window, keys that are to be rotated.
+const DUE_EVERY: Duration = Duration::from_secs(600);
+/// Until the next look where one failed, or where another leads and may die.
+const LOOK_AGAIN: Duration = Duration::from_secs(15);
 /// Jobs that go on side by side; later ones wait their turn.
 const SIDE_BY_SIDE: u32 = 16;
 /// How long a worker may take over one step.
@@ -85,9 +89,10 @@ pub(crate) async fn work(gateway: &Gateway, leader: &Leader) {
     let mut look_at = Duration::ZERO;
     loop {
         if gateway.clock.monotonic() >= look_at {
-            look_at = gateway.clock.monotonic() + EXPIRY_EVERY;
-            if let Err(error) = expire(gateway, leader).await {
-                tracing::warn!(%error, "expiry is looked for again later");
+            let looked = queue_due(gateway, leader).await;
+            look_at = gateway.clock.monotonic() + if looked == Ok(true) { DUE_EVERY } else { LOOK_AGAIN };
+            if let Err(reason) = looked {
+                tracing::warn!(reason = reason.code(), "what is due is looked for again");
             }
         }
         match turn(gateway, leader, &mut unopened).await {
@@ -101,24 +106,25 @@ pub(crate) async fn work(gateway: &Gateway, leader: &Leader) {
     }
 }
 
-/// Drops audit past its window and asks for expiries where some are due, where we lead.
-async fn expire(gateway: &Gateway, leader: &Leader) -> Result<(), StoreError> {
-    let dropped = gateway.store.drop_old_audit().await?;
+/// Drops audit past its window and asks for expiries and rotations that are due. False: another leads.
+async fn queue_due(gateway: &Gateway, leader: &Leader) -> Result<bool, Reason> {
+    if !stored(leader.leads(gateway).await)? {
+        return Ok(false);
+    }
+    let dropped = stored(gateway.store.drop_old_audit().await)?;
     if dropped.entries > 0 {
         tracing::info!(entries = dropped.entries, "audit past its window is gone");
     }
-    if gateway.store.tenants_to_expire().await?.is_empty() || !leader.leads(gateway).await? {
-        return Ok(());
-    }
-    let open = gateway.store.open_jobs(u32::MAX).await?;
-    erase_many::queue_expiries(gateway, &open).await
+    let open = stored(gateway.store.open_jobs(u32::MAX).await)?;
+    stored(erase_many::queue_expiries(gateway, &open).await)?;
+    schedule::queue_rotations(gateway).await.map(|()| true)
 }
 
 /// One step of every open job.
 async fn turn(gateway: &Gateway, leader: &Leader, unopened: &mut HashMap<JobId, Unopened>) -> Result<Went, StoreError> {
     let open = gateway.store.open_jobs(SIDE_BY_SIDE).await?;
     unopened.retain(|id, _| open.iter().any(|job| job.id == *id));
-    // A house without work has no leader and writes nothing.
+    // A house without work writes nothing between two looks for what is due.
     if open.is_empty() || !leader.leads(gateway).await? {
         return Ok(Went::Waits);
     }
@@ -144,6 +150,7 @@ async fn step(gateway: &Gateway, job: &Job, unopened: &mut Unopened) -> Result<W
         JobKind::RotateKek => rotate::step(gateway, job, unopened).await,
         JobKind::DeleteReferences | JobKind::ExpireReferences => erase_many::step(gateway, job).await,
         JobKind::TerminateTenant => terminate::step(gateway, job).await,
+        JobKind::RenewReferences => renew::step(gateway, job, unopened).await,
     }
 }
 

@@ -12,10 +12,13 @@ use crate::{
     gateway::Gateway,
     grpc,
     inference::Inference,
-    janitor, json, layers,
+    janitor,
+    journal::Journal,
+    json, layers,
     ledger::Ledger,
     log::{self, documents::Readers},
     origin::Origins,
+    restore,
     status_lists::{self, StatusLists},
 };
 use axum::{Router, middleware};
@@ -89,8 +92,12 @@ async fn open(config: &Config, clock: Clock) -> Result<Gateway, GatewayError> {
     let ledger = Ledger::new(ledger_key(&config.kms, clock.clone()).await?, &config.public_url);
     let status = StatusLists::new(&credentials.capture, &config.public_url);
     let inference = Inference::new(&config.inference, clock.clone())?;
+    let store = Store::open(config.store_config()).await?;
+    let journal = open_journal(config).await?;
+    restore::check(&store, journal.as_ref()).await?;
     Ok(Gateway {
-        store: Store::open(config.store_config()).await?,
+        store,
+        journal,
         public_url: config.public_url.trim_end_matches('/').to_owned(),
         clock,
         inference,
@@ -104,6 +111,12 @@ async fn open(config: &Config, clock: Clock) -> Result<Gateway, GatewayError> {
         jobs: config.jobs,
         tasks: TaskTracker::new(),
     })
+}
+
+/// The deletion journal, where one is named.
+pub(crate) async fn open_journal(config: &Config) -> Result<Option<Journal>, GatewayError> {
+    let Some(path) = config.journal.as_ref().map(|journal| journal.path.clone()) else { return Ok(None) };
+    Ok(Some(spawn_blocking(move || Journal::open(&path)).await.map_err(GatewayError::Thread)??))
 }
 
 /// The ledger key. A key service that is out delays deletion proofs alone, so nothing else waits for it.

@@ -37,6 +37,15 @@ pub enum EraseBatch {
     Superseded,
 }
 
+/// Which deletions may be proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Provable {
+    /// Those that it covers.
+    pub checkpoint: Checkpoint,
+    /// Those that the deletion journal holds; false where no journal is kept.
+    pub journaled_only: bool,
+}
+
 /// What a batch of proofs did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProveBatch {
@@ -62,13 +71,13 @@ impl Store {
         self.write("bulk.erase", job.tenant, |tx| erase(tx, job, limit)).await
     }
 
-    /// Notes the proofs of what a job erased by `checkpoint`, at most `limit`, each audited as `deletion.proved`. Where nothing
+    /// Notes the proofs of what a job erased by `provable`, at most `limit`, each audited as `deletion.proved`. Where nothing
     /// is left the job ends.
     ///
     /// # Errors
     /// `Unavailable`, `AuditUnavailable`.
-    pub async fn prove_batch(&self, job: &Job, checkpoint: Checkpoint, limit: u32) -> Result<ProveBatch, StoreError> {
-        self.write("bulk.prove", job.tenant, |tx| prove(tx, (job, checkpoint), limit)).await
+    pub async fn prove_batch(&self, job: &Job, provable: Provable, limit: u32) -> Result<ProveBatch, StoreError> {
+        self.write("bulk.prove", job.tenant, |tx| prove(tx, (job, provable), limit)).await
     }
 
     /// What a job erased and proved, after a deletion, with the time of each proof; at most `limit`, in the order of deletions' ids.
@@ -82,7 +91,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<(Erased, Checkpoint, i64)>, StoreError> {
         let sql = "-- bulk.proved
-            SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job, proved_at_ms
+            SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job, journaled, proved_at_ms
             FROM deletions WHERE tenant = $1 AND job = $2 AND id > $3 AND proved_at_ms IS NOT NULL ORDER BY id LIMIT $4";
         let mut conn = self.read(tenant).await?;
         let after = after.unwrap_or(Uuid::nil());
@@ -198,12 +207,14 @@ async fn erase(mut tx: Tx, job: &Job, limit: u32) -> Result<EraseBatch, StoreErr
     Ok(if users.is_empty() { EraseBatch::Through } else { EraseBatch::Committed { erased, held } })
 }
 
-async fn prove(mut tx: Tx, (job, checkpoint): (&Job, Checkpoint), limit: u32) -> Result<ProveBatch, StoreError> {
+async fn prove(mut tx: Tx, (job, provable): (&Job, Provable), limit: u32) -> Result<ProveBatch, StoreError> {
     let sql = "-- bulk.unproved
-        SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job FROM deletions
-        WHERE tenant = $1 AND job = $2 AND proved_at_ms IS NULL AND deleted_at_ms <= $3 ORDER BY id LIMIT $4";
+        SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job, journaled FROM deletions
+        WHERE tenant = $1 AND job = $2 AND proved_at_ms IS NULL AND deleted_at_ms <= $3 AND journaled >= $4
+        ORDER BY id LIMIT $5";
     let (tenant, id) = (job.tenant.uuid(), job.id.uuid());
-    let rows = query(sql).bind(tenant).bind(id).bind(checkpoint.at_ms()).bind(limit).fetch_all(&mut tx).await?;
+    let (by, journaled) = (provable.checkpoint.at_ms(), provable.journaled_only);
+    let rows = query(sql).bind(tenant).bind(id).bind(by).bind(journaled).bind(limit).fetch_all(&mut tx).await?;
     let now = now_ms(&mut tx).await?;
     for row in &rows {
         let erased = Erased::read(row)?;

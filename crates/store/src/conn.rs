@@ -110,7 +110,7 @@ impl Conn {
     }
 }
 
-const SQLITE_CLOCK: &str = "-- clock.now
+pub(crate) const SQLITE_CLOCK: &str = "-- clock.now
     SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS now";
 const POSTGRES_CLOCK: &str = "-- clock.now
     SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT) AS now";

@@ -43,6 +43,7 @@ pub(crate) const TABLES: &[&str] = &[
     "waiting_deletions",
     "terminations",
     "events",
+    "journal_head",
     "status_lists",
     "log_queue",
     "log_salts",

@@ -37,10 +37,16 @@ pub struct Erased {
     pub deleted_at_ms: i64,
     /// The job that did it; `None`: asked for one by one.
     pub job: Option<JobId>,
+    /// Whether the deletion journal holds it.
+    pub journaled: bool,
 }
 
 /// How long a proof that was given is given again to whoever asks: its answer may have been lost on the way.
 const PROOF_REPEATED_MS: i64 = 24 * 3_600_000;
+
+/// The store's own causes: of what a re-enrollment took the place of, and of what came back with an older database.
+const OWN_CAUSES: [&str; 2] = ["replaced", RESTORED];
+pub(crate) const RESTORED: &str = "restored";
 
 /// What came of an erasure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +90,7 @@ impl Erased {
             cause: row.try_get("cause")?,
             deleted_at_ms: row.try_get("deleted_at_ms")?,
             job: row.try_get::<Option<Uuid>>("job")?.map(JobId::new),
+            journaled: row.flag("journaled")?,
         })
     }
 
@@ -130,6 +137,7 @@ pub(crate) async fn erase_row(conn: &mut Conn, erase: Erase<'_>, row: &SealedRow
         cause: erase.cause.to_owned(),
         deleted_at_ms: erase.now,
         job: erase.job,
+        journaled: false,
     };
     record(conn, &erased).await?;
     log::erased(conn, &erased).await?;
@@ -160,7 +168,7 @@ async fn record(conn: &mut Conn, erased: &Erased) -> Result<(), StoreError> {
 /// The user's newest deletion that the user asked for, whose proof was never given or not longer than a day ago.
 async fn earlier(conn: &mut Conn, of: Of<'_>, now: i64) -> Result<EraseResult, StoreError> {
     let sql = "-- erasure.earlier
-        SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job, proved_at_ms FROM deletions
+        SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job, journaled, proved_at_ms FROM deletions
         WHERE tenant = $1 AND user_id = $2 AND cause <> 'replaced' AND (proved_at_ms IS NULL OR proved_at_ms > $3)
         ORDER BY deleted_at_ms DESC LIMIT 1";
     let since = now - PROOF_REPEATED_MS;
@@ -177,10 +185,10 @@ impl Store {
     /// for `checkpoint`. Under a legal hold nothing is erased and the deletion waits, audited as `deletion.held`. Asked again before the proof was given, or within a day after it, answers the same deletion.
     ///
     /// # Errors
-    /// `Unavailable`, `AuditUnavailable`; `Misuse` for the cause `replaced`, which is the store's own word.
+    /// `Unavailable`, `AuditUnavailable`; `Misuse` for the causes `replaced` and `restored`, which are the store's own.
     pub async fn erase(&self, tenant: TenantId, user: &UserId, cause: &str) -> Result<EraseResult, StoreError> {
-        if cause == "replaced" {
-            return Err(StoreError::Misuse("the cause `replaced` is the store's own"));
+        if OWN_CAUSES.contains(&cause) {
+            return Err(StoreError::Misuse("this cause is the store's own"));
         }
         self.write("erasure.erase", tenant, |mut tx| async move {
             let now = now_ms(&mut tx).await?;
@@ -218,7 +226,7 @@ impl Store {
     /// `Unavailable`, `Corrupt`.
     pub async fn pending_deletions(&self, limit: u32) -> Result<Vec<Erased>, StoreError> {
         let sql = "-- erasure.pending
-            SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job FROM deletions
+            SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job, journaled FROM deletions
             WHERE proved_at_ms IS NULL ORDER BY deleted_at_ms DESC, id LIMIT $1";
         let rows = query(sql).bind(limit).fetch_all(&mut self.read_all_tenants().await?).await?;
         rows.iter().map(Erased::read).collect()
@@ -227,7 +235,7 @@ impl Store {
 
 async fn prove(mut tx: Tx, erased: &Erased, checkpoint: Checkpoint) -> Result<bool, StoreError> {
     let sql = "-- erasure.load
-        SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job FROM deletions
+        SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job, journaled FROM deletions
         WHERE tenant = $1 AND id = $2";
     let (tenant, id) = (erased.tenant.uuid(), erased.deletion_id);
     let row = query(sql).bind(tenant).bind(id).fetch_optional(&mut tx).await?;

@@ -27,6 +27,8 @@ pub enum JobKind {
     ExpireReferences,
     /// Erases everything of a tenant and destroys its keys.
     TerminateTenant,
+    /// Lays references out anew with a new transform key, without the user.
+    RenewReferences,
 }
 
 /// Where a job stands in its life.
@@ -59,6 +61,8 @@ pub enum Step {
     Erase,
     /// Deletion: what was erased is to be proved.
     Prove,
+    /// Renewal: references are to be laid out anew; before it, the key for that is to be made.
+    Renew,
 }
 
 /// A job that is to be.
@@ -81,7 +85,7 @@ pub struct NewJob<'a> {
 pub enum QueueResult {
     /// Queued.
     Queued(JobId),
-    /// A rotation of the tenant is going on; one at a time.
+    /// A job of this kind, of which a tenant has one at a time, is going on.
     RunsAlready(JobId),
     /// There is no such tenant, or it ends.
     UnknownTenant,
@@ -232,7 +236,7 @@ pub(crate) async fn end(conn: &mut Conn, job: &Job, failed: Option<&str>) -> Res
 }
 
 impl Store {
-    /// Asks for a job, audited as `job.requested`. One rotation of a tenant runs at a time.
+    /// Asks for a job, audited as `job.requested`. One rotation and one renewal of a tenant run at a time.
     ///
     /// # Errors
     /// `Unavailable`, `AuditUnavailable`.
@@ -243,8 +247,8 @@ impl Store {
             return Ok(QueueResult::Queued(id));
         }
         let running = self.jobs(Some(new.tenant), JOBS).await?;
-        let rotation = running.iter().find(|job| job.kind == JobKind::RotateKek && job.state.is_open());
-        Ok(rotation.map_or(QueueResult::UnknownTenant, |job| QueueResult::RunsAlready(job.id)))
+        let same = running.iter().find(|job| job.kind == new.kind && job.state.is_open());
+        Ok(same.map_or(QueueResult::UnknownTenant, |job| QueueResult::RunsAlready(job.id)))
     }
 
     /// Jobs, newest first, at most `limit`: one tenant's or everybody's.
@@ -352,7 +356,7 @@ impl Store {
 /// Most jobs that a search for the running one looks at.
 const JOBS: u32 = 1000;
 
-/// False: there is no such tenant, it ends, or a rotation runs.
+/// False: there is no such tenant, it ends, or a job of which it has one at a time runs.
 async fn queue(mut tx: Tx, new: NewJob<'_>, id: JobId) -> Result<bool, StoreError> {
     let known = tenants::load(&mut tx, new.tenant).await?.is_some_and(|tenant| !tenant.state.ends());
     if !known || !insert(&mut tx, new, id).await? {

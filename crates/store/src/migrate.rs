@@ -19,6 +19,7 @@ const SQLITE: &[Listed] = &[
     (4, "jobs", include_str!("../migrations/sqlite/0004_jobs.sql")),
     (5, "log", include_str!("../migrations/sqlite/0005_log.sql")),
     (6, "tenants", include_str!("../migrations/sqlite/0006_tenants.sql")),
+    (7, "restore and renewal", include_str!("../migrations/sqlite/0007_restore_and_renewal.sql")),
 ];
 
 const POSTGRES: &[Listed] = &[
@@ -28,6 +29,7 @@ const POSTGRES: &[Listed] = &[
     (4, "jobs", include_str!("../migrations/postgres/0004_jobs.sql")),
     (5, "log", include_str!("../migrations/postgres/0005_log.sql")),
     (6, "tenants", include_str!("../migrations/postgres/0006_tenants.sql")),
+    (7, "restore and renewal", include_str!("../migrations/postgres/0007_restore_and_renewal.sql")),
 ];
 
 /// Where sqlx notes what it applied.

@@ -32,6 +32,8 @@ pub struct SealedRow {
     pub ciphertext: Vec<u8>,
     /// Key commitment.
     pub commitment: [u8; 32],
+    /// Of which generation the tenant's transform key is that it was laid out with, from 1.
+    pub transform_generation: u32,
     /// When it was stored, database time; ignored on the way in.
     pub created_at_ms: i64,
 }
@@ -43,7 +45,7 @@ impl fmt::Debug for SealedRow {
 }
 
 impl SealedRow {
-    fn read(row: &Row) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: ReferenceId::new(row.try_get::<Uuid>("id")?),
             epoch: read_u32(row.try_get("epoch")?)?,
@@ -54,6 +56,7 @@ impl SealedRow {
             wrapped_dek: row.try_get("wrapped_dek")?,
             ciphertext: row.try_get("ciphertext")?,
             commitment: read_hash(row.try_get("commitment")?)?,
+            transform_generation: read_u32(row.try_get("transform_generation")?)?,
             created_at_ms: row.try_get("created_at_ms")?,
         })
     }
@@ -63,7 +66,7 @@ impl SealedRow {
 pub(crate) async fn load(conn: &mut Conn, tenant: TenantId, user: &UserId) -> Result<Option<SealedRow>, StoreError> {
     let sql = "-- references.load
         SELECT id, epoch, feature_space, transform_version, schema, kek_version, wrapped_dek, ciphertext, commitment,
-               created_at_ms
+               transform_generation, created_at_ms
         FROM sealed_references WHERE tenant = $1 AND user_id = $2";
     let row = query(sql).bind(tenant.uuid()).bind(user.as_str()).fetch_optional(conn).await?;
     row.as_ref().map(SealedRow::read).transpose()
@@ -76,12 +79,15 @@ pub(crate) struct Place<'a> {
     pub(crate) now: i64,
 }
 
-/// Stores the user's reference. False: its KEK version is retired, so nobody could open it.
+/// Stores the user's reference. False: its KEK version or its transform key is retired, so nobody could open or compare it.
 pub(crate) async fn insert(conn: &mut Conn, at: Place<'_>, row: &SealedRow) -> Result<bool, sqlx::Error> {
     let sql = "-- references.insert
         INSERT INTO sealed_references (id, tenant, user_id, epoch, feature_space, transform_version, schema,
-                                       kek_version, wrapped_dek, ciphertext, commitment, created_at_ms)
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM tenants WHERE id = $2 AND kek_floor <= $8";
+                                       kek_version, wrapped_dek, ciphertext, commitment, created_at_ms,
+                                       transform_generation)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 FROM tenants
+        WHERE id = $2 AND kek_floor <= $8
+        AND (transform_generation = $13 OR transform_generation = $13 + 1 AND former_transform_key IS NOT NULL)";
     query(sql)
         .bind(row.id.uuid())
         .bind(at.tenant.uuid())
@@ -95,6 +101,7 @@ pub(crate) async fn insert(conn: &mut Conn, at: Place<'_>, row: &SealedRow) -> R
         .bind(&row.ciphertext)
         .bind(row.commitment.as_slice())
         .bind(at.now)
+        .bind(row.transform_generation)
         .execute(conn)
         .await
         .map(|stored| stored == 1)

@@ -194,7 +194,8 @@ impl Store {
         .await
     }
 
-    /// Exchanges the tenant's wrapped secrets, where they still are those of version `old`.
+    /// Exchanges the tenant's wrapped secrets, where they still are those of version `old`: `new`, and `former`, the transform key
+    /// of the generation before, where there is one.
     ///
     /// # Errors
     /// `Unavailable`.
@@ -203,17 +204,19 @@ impl Store {
         tenant: TenantId,
         old: u32,
         new: &TenantSecretsRow,
+        former: Option<&[u8]>,
     ) -> Result<bool, StoreError> {
         self.write("rotation.secrets", tenant, |mut tx| async move {
             let sql = "-- rotation.secrets
-                UPDATE tenants SET kek_version = $3, transform_key = $4, pseudonym_key = $5
-                WHERE id = $1 AND kek_version = $2";
+                UPDATE tenants SET kek_version = $3, transform_key = $4, pseudonym_key = $5, former_transform_key = $6
+                WHERE id = $1 AND kek_version = $2 AND (former_transform_key IS NULL) = ($6 IS NULL)";
             let exchanged = query(sql)
                 .bind(tenant.uuid())
                 .bind(old)
                 .bind(new.kek_version)
                 .bind(&new.transform_key)
                 .bind(&new.pseudonym_key)
+                .bind(former)
                 .execute(&mut tx)
                 .await?;
             failpoint("rotate.secrets.before_commit");

@@ -51,6 +51,7 @@ impl SqliteConfig {
 /// The connections to one file.
 #[derive(Debug, Clone)]
 pub(crate) struct SqliteFile {
+    path: PathBuf,
     writer: Writer,
     readers: SqlitePool,
     checkpointer: SqlitePool,
@@ -66,7 +67,12 @@ impl SqliteFile {
         let reading = options.clone().pragma("query_only", "ON");
         let readers = pool(config.readers.max(1), &config).connect_with(reading).await?;
         let checkpointer = pool(1, &config).connect_lazy_with(options.busy_timeout(config.checkpoint_wait));
-        Ok(Self { writer, readers, checkpointer })
+        Ok(Self { path: config.path, writer, readers, checkpointer })
+    }
+
+    /// Where it lies.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(crate) async fn close(&self) {

@@ -96,6 +96,10 @@ pub struct Tenant {
     pub policy: Policy,
     /// Wrapped secrets.
     pub secrets: TenantSecretsRow,
+    /// Of which generation the transform key among them is; each renewal of the references begins one.
+    pub transform_generation: u32,
+    /// The transform key of the generation before, while references are laid out with it.
+    pub former_transform_key: Option<Vec<u8>>,
     /// Where it stands in its life.
     pub state: TenantState,
     /// When it was made, database time.
@@ -115,16 +119,28 @@ impl Tenant {
                 transform_key: row.try_get("transform_key")?,
                 pseudonym_key: row.try_get("pseudonym_key")?,
             },
+            transform_generation: codes::read_u32(row.try_get("transform_generation")?)?,
+            former_transform_key: row.try_get("former_transform_key")?,
             state: TenantState::read(row.try_get("state")?)?,
             created_at_ms: row.try_get("created_at_ms")?,
         })
+    }
+
+    /// The wrapped transform key of a generation; the newest where that one is gone.
+    #[must_use]
+    pub fn transform_key_of(&self, generation: u32) -> &[u8] {
+        match &self.former_transform_key {
+            Some(former) if generation < self.transform_generation => former,
+            _ => &self.secrets.transform_key,
+        }
     }
 }
 
 /// The tenant, by the caller's connection.
 pub(crate) async fn load(conn: &mut Conn, id: TenantId) -> Result<Option<Tenant>, StoreError> {
     let sql = "-- tenants.load
-        SELECT id, name, test, policy, kek_version, transform_key, pseudonym_key, state, created_at_ms
+        SELECT id, name, test, policy, kek_version, transform_key, pseudonym_key, transform_generation, former_transform_key,
+               state, created_at_ms
         FROM tenants WHERE id = $1";
     query(sql).bind(id.uuid()).fetch_optional(conn).await?.as_ref().map(Tenant::read).transpose()
 }
@@ -184,7 +200,8 @@ impl Store {
     /// `Unavailable`, `Corrupt`.
     pub async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
         let sql = "-- tenants.list
-            SELECT id, name, test, policy, kek_version, transform_key, pseudonym_key, state, created_at_ms
+            SELECT id, name, test, policy, kek_version, transform_key, pseudonym_key, transform_generation,
+                   former_transform_key, state, created_at_ms
             FROM tenants ORDER BY created_at_ms, id";
         let rows = query(sql).fetch_all(&mut self.read_all_tenants().await?).await?;
         rows.iter().map(Tenant::read).collect()

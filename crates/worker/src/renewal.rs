@@ -1,4 +1,5 @@
-//! Renewal: a reference is opened, taken out of its transformed space and laid out anew under the next epoch.
+//! Renewal: a reference is opened, taken out of its transformed space and laid out anew under the next epoch, by the tenant's
+//! new transform key where there is one.
 //!
 //! Must never know: pixels. Invariant: no sample is needed and scores stay what they were; the old and the new row cannot be
 //! linked without the tenant's transform key.
@@ -26,5 +27,9 @@ pub(crate) fn renew(room: &Room, request: v1::RenewRequest) -> Result<v1::Sealed
     let opened = stored.open(&room.keys, owner)?;
     let key = tenant_secrets::transform_key(&room.keys, tenant, &secrets)?;
     let features = KeyedTransform::derive(key.expose(), tenant, stored.id, stored.epoch()).invert(&opened);
+    let key = match request.new_secrets {
+        Some(secrets) => tenant_secrets::transform_key(&room.keys, tenant, &secrets)?,
+        None => key,
+    };
     references::seal(&room.keys, owner, (stored.id, next), (&key, &features)).map(|(sealed, _)| sealed)
 }

@@ -10,11 +10,27 @@ use crate::{
     tenant_secrets,
 };
 use biometrics::TenantId;
-use custody::{CustodyError, KekRef};
+use custody::{CustodyError, KekRef, ROTATE_AT_USES};
 use wire::{Reason, convert, v1};
 
 /// Most references of one `Rewrap`.
 const MAX_REWRAPS: usize = 1024;
+
+/// Says how worn the tenant's newest KEK version is.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` for a tenant without any version, `UNAVAILABLE_KMS`.
+pub(crate) fn describe_kek(keys: &Keys, request: &v1::DescribeKekRequest) -> Result<v1::DescribeKekResponse, Reason> {
+    let tenant: TenantId = convert::parsed(&request.tenant_id, "tenant_id")?;
+    let versions = keys.kms.keks(&tenant.to_string()).map_err(custody_reason)?;
+    let newest = versions.iter().rfind(|kek| kek.destroyed_at_s.is_none());
+    let newest = newest.ok_or(Reason::InvalidArgument { field: "tenant_id" })?;
+    Ok(v1::DescribeKekResponse {
+        kek_version: newest.version,
+        worn: newest.uses.is_some_and(|uses| uses >= ROTATE_AT_USES),
+        made_at: newest.made_at_s.map(|at| convert::timestamp(at.saturating_mul(1000))),
+    })
+}
 
 /// Makes the tenant's next KEK version, unless one newer than `newer_than` is there.
 ///

@@ -101,6 +101,14 @@ impl v1::inference_service_server::InferenceService for Inference {
         Ok(Response::new(self.with_keys(move |room| rotation::rewrap(&room.keys, request)).await?))
     }
 
+    async fn describe_kek(
+        &self,
+        request: Request<v1::DescribeKekRequest>,
+    ) -> Result<Response<v1::DescribeKekResponse>, Status> {
+        let request = request.into_inner();
+        Ok(Response::new(self.with_keys(move |room| rotation::describe_kek(&room.keys, &request)).await?))
+    }
+
     async fn make_kek(&self, request: Request<v1::MakeKekRequest>) -> Result<Response<v1::MakeKekResponse>, Status> {
         let request = request.into_inner();
         Ok(Response::new(self.with_keys(move |room| rotation::make_kek(&room.keys, &request)).await?))

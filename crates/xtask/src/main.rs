@@ -26,6 +26,7 @@ mod runtime;
 mod sources;
 mod tally;
 mod test;
+mod torture;
 mod train_pad;
 
 use clap::{Parser, Subcommand};
@@ -43,6 +44,8 @@ enum Command {
     Demo(demo::Options),
     /// Run everything that proves the project
     Test,
+    /// Try what must never happen, thousands of times: R1 R4 R5 R11 R12
+    Torture(torture::Options),
     /// Check what the compiler does not: dependencies, licences, protocol, migrations
     Laws,
     /// Measure everything and write docs/EVALUATION.md
@@ -63,6 +66,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Demo(options) => demo::run(&options),
         Command::Test => test::run(),
+        Command::Torture(options) => torture::run(&options),
         Command::Laws => laws::run(),
         Command::Figures(options) => figures::run(&options),
         Command::Bench(options) => bench::run(&options),

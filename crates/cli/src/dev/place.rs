@@ -116,6 +116,7 @@ impl Place {
             "listen = \"{listen}\"\nadmin_listen = \"127.0.0.1:0\"\npublic_url = \"{PUBLIC_URL}\"\n\n\
              [tls]\ncert = {cert}\nkey = {key}\n\n\
              [store]\npath = {database}\n\n\
+             [journal]\npath = {journal}\n\n\
              [kms]\nprovider = \"file\"\ndirectory = {keys}\n\n\
              [keys]\npepper = {pepper}\ncapture = {capture}\n\n\
              [documents]\njwks = {jwks}\ntest_jwks = {test_jwks}\nledger_jwks = {ledger_jwks}\n\n\
@@ -124,6 +125,7 @@ impl Place {
             cert = self.quoted("tls/public.pem"),
             key = self.quoted("tls/public.key"),
             database = self.quoted("data/countersign.sqlite"),
+            journal = self.quoted("deletions.journal"),
             keys = self.quoted("keys/gateway"),
             pepper = self.quoted("keys/gateway/pepper"),
             capture = self.quoted("keys/gateway/capture.key"),

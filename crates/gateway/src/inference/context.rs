@@ -4,12 +4,15 @@
 //! worker derives for itself.
 
 use crate::capture::Capture;
+use biometrics::Purpose;
 use store::{Opened, SealedRow, Tenant};
 use wire::{convert, v1};
 
 /// The context of an opened attempt; `status_uri` is where its position's list is published.
 pub(super) fn of(opened: &Opened, capture: &Capture, (now_ms, status_uri): (i64, String)) -> v1::AttemptContext {
     let challenge = &opened.challenge;
+    let compared = opened.reference.as_ref().filter(|_| challenge.purpose == Purpose::Verify);
+    let generation = compared.map_or(opened.tenant.transform_generation, |row| row.transform_generation);
     v1::AttemptContext {
         tenant_id: challenge.tenant.to_string(),
         user_id: challenge.user.to_string(),
@@ -28,7 +31,7 @@ pub(super) fn of(opened: &Opened, capture: &Capture, (now_ms, status_uri): (i64,
         asserted_ip: String::new(),
         possession: None,
         policy: Some(policy(&opened.tenant)),
-        secrets: Some(secrets(&opened.tenant)),
+        secrets: Some(secrets(&opened.tenant, generation)),
         gateway_time: Some(convert::timestamp(now_ms)),
         for_device: capture.for_device,
         asserted_replayed_frames: opened.replayed.clone(),
@@ -46,16 +49,17 @@ fn policy(tenant: &Tenant) -> v1::InferencePolicy {
     }
 }
 
-fn secrets(tenant: &Tenant) -> v1::WrappedTenantSecrets {
+/// The tenant's secrets, with the transform key that a reference of the given generation was laid out with.
+pub(crate) fn secrets(tenant: &Tenant, generation: u32) -> v1::WrappedTenantSecrets {
     v1::WrappedTenantSecrets {
         kek_version: tenant.secrets.kek_version,
-        transform_key: tenant.secrets.transform_key.clone(),
+        transform_key: tenant.transform_key_of(generation).to_vec(),
         pseudonym_key: tenant.secrets.pseudonym_key.clone(),
     }
 }
 
 /// A stored reference for the wire.
-pub(super) fn sealed_reference(row: &SealedRow) -> v1::SealedReference {
+pub(crate) fn sealed_reference(row: &SealedRow) -> v1::SealedReference {
     v1::SealedReference {
         reference_id: row.id.to_string(),
         epoch: row.epoch,

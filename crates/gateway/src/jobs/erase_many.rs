@@ -1,11 +1,12 @@
-//! Bulk deletion and expiry: batches of erasures, then one checkpoint for all that was erased, then the proofs.
+//! Bulk deletion and expiry: batches of erasures, then one checkpoint for all that was erased, the journal, the proofs.
 //!
-//! Must never know: what a reference holds. Invariant: nothing is noted as proved before the checkpoint that covers it.
+//! Must never know: what a reference holds. Invariant: nothing is noted as proved before the checkpoint that covers it and its
+//! entry in the journal.
 
 use super::{Went, stored};
-use crate::gateway::Gateway;
+use crate::{fault::journal_fault, gateway::Gateway, restore};
 use biometrics::TenantId;
-use store::{EraseBatch, Job, JobKind, NewJob, ProveBatch, Step};
+use store::{EraseBatch, Job, JobKind, NewJob, Provable, ProveBatch, Step};
 use wire::Reason;
 
 /// Most users of one transaction, so that callers of the tenant never wait long for it.
@@ -39,7 +40,9 @@ async fn erase(gateway: &Gateway, job: &Job) -> Result<Went, Reason> {
 
 async fn prove(gateway: &Gateway, job: &Job) -> Result<Went, Reason> {
     let checkpoint = stored(gateway.store.checkpoint().await)?;
-    match stored(gateway.store.prove_batch(job, checkpoint, PROOFS).await)? {
+    restore::write_due(&gateway.store, gateway.journal.as_ref()).await.map_err(journal_fault)?;
+    let provable = Provable { checkpoint, journaled_only: gateway.journal.is_some() };
+    match stored(gateway.store.prove_batch(job, provable, PROOFS).await)? {
         ProveBatch::Proved(_) | ProveBatch::Done => Ok(Went::On),
         ProveBatch::Superseded => Ok(Went::Waits),
     }

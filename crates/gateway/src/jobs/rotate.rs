@@ -5,7 +5,7 @@
 //! left as it is, and keeps its key alive.
 
 use super::{Went, deadline, stored, went};
-use crate::gateway::Gateway;
+use crate::{gateway::Gateway, inference::context};
 use biometrics::ReferenceId;
 use std::collections::{HashMap, HashSet};
 use store::{
@@ -31,7 +31,7 @@ pub(super) async fn step(gateway: &Gateway, job: &Job, unopened: &mut Unopened) 
         Step::Rewrap => rewrap_batch(gateway, (job, to), unopened).await,
         Step::Drain => drain(gateway, job).await,
         Step::Destroy => destroy(gateway, (job, to), &tenant).await,
-        Step::MakeKey | Step::Erase | Step::Prove => Err(Reason::Internal),
+        Step::MakeKey | Step::Erase | Step::Prove | Step::Renew => Err(Reason::Internal),
     }
 }
 
@@ -47,25 +47,34 @@ async fn make(gateway: &Gateway, job: &Job) -> Result<Went, Reason> {
 }
 
 async fn rewrap_secrets(gateway: &Gateway, tenant: &Tenant, to: u32) -> Result<Went, Reason> {
-    let old = &tenant.secrets;
+    let new = rewrapped(gateway, tenant, (to, tenant.transform_generation)).await?;
+    let former = match &tenant.former_transform_key {
+        Some(_) => Some(rewrapped(gateway, tenant, (to, tenant.transform_generation - 1)).await?.transform_key),
+        None => None,
+    };
+    let old = tenant.secrets.kek_version;
+    Ok(went(stored(gateway.store.exchange_secrets(tenant.id, old, &new, former.as_deref()).await)?))
+}
+
+/// The tenant's secrets, with the transform key of a generation, wrapped by a KEK version.
+pub(super) async fn rewrapped(
+    gateway: &Gateway,
+    tenant: &Tenant,
+    (to, generation): (u32, u32),
+) -> Result<TenantSecretsRow, Reason> {
     let request = v1::RewrapRequest {
         tenant_id: tenant.id.to_string(),
         references: Vec::new(),
         kek_version: to,
-        secrets: Some(v1::WrappedTenantSecrets {
-            kek_version: old.kek_version,
-            transform_key: old.transform_key.clone(),
-            pseudonym_key: old.pseudonym_key.clone(),
-        }),
+        secrets: Some(context::secrets(tenant, generation)),
     };
     let answer = gateway.inference.rewrap(request, deadline(gateway)).await?;
     let new = answer.secrets.filter(|new| new.kek_version == to).ok_or(Reason::Internal)?;
-    let new = TenantSecretsRow {
+    Ok(TenantSecretsRow {
         kek_version: new.kek_version,
         transform_key: new.transform_key,
         pseudonym_key: new.pseudonym_key,
-    };
-    Ok(went(stored(gateway.store.exchange_secrets(tenant.id, old.kek_version, &new).await)?))
+    })
 }
 
 async fn rewrap_batch(gateway: &Gateway, (job, to): (&Job, u32), unopened: &mut Unopened) -> Result<Went, Reason> {
@@ -106,7 +115,7 @@ fn matched(batch: Vec<WrappedDek>, answer: Vec<v1::SealedReference>, to: u32) ->
     answer.into_iter().map(one).collect()
 }
 
-async fn not_authentic(
+pub(super) async fn not_authentic(
     gateway: &Gateway,
     job: &Job,
     reference: ReferenceId,

@@ -263,6 +263,7 @@ fn settings(dir: &Path, ca: &Ca, worker: SocketAddr) -> Config {
         network: config::Network::default(),
         audit: None,
         events: None,
+        journal: Some(config::Journal { path: file("deletions.journal") }),
         jobs: config::Jobs::default(),
         serve: ServeLimits::default(),
         telemetry: TelemetryConfig::default(),

@@ -191,6 +191,13 @@ impl InferenceService for StandIn {
         Err(Reason::Unimplemented.status())
     }
 
+    async fn describe_kek(
+        &self,
+        _request: Request<v1::DescribeKekRequest>,
+    ) -> Result<Response<v1::DescribeKekResponse>, Status> {
+        Ok(Response::new(v1::DescribeKekResponse { kek_version: 1, worn: false, made_at: None }))
+    }
+
     async fn make_kek(&self, _request: Request<v1::MakeKekRequest>) -> Result<Response<v1::MakeKekResponse>, Status> {
         Err(Reason::Unimplemented.status())
     }

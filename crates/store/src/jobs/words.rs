@@ -28,7 +28,8 @@ words!(JobKind {
     RotateKek = "ROTATE_KEK",
     DeleteReferences = "DELETE_REFERENCES",
     ExpireReferences = "EXPIRE_REFERENCES",
-    TerminateTenant = "TERMINATE_TENANT"
+    TerminateTenant = "TERMINATE_TENANT",
+    RenewReferences = "RENEW_REFERENCES"
 });
 words!(JobState { Queued = "QUEUED", Running = "RUNNING", Done = "DONE", Failed = "FAILED", Cancelled = "CANCELLED" });
 words!(Step {
@@ -37,14 +38,15 @@ words!(Step {
     Drain = "DRAIN",
     Destroy = "DESTROY",
     Erase = "ERASE",
-    Prove = "PROVE"
+    Prove = "PROVE",
+    Renew = "RENEW"
 });
 
 impl JobKind {
     /// Where such a job begins.
     pub(super) const fn first_step(self) -> Step {
         match self {
-            Self::RotateKek => Step::MakeKey,
+            Self::RotateKek | Self::RenewReferences => Step::MakeKey,
             Self::DeleteReferences | Self::ExpireReferences | Self::TerminateTenant => Step::Erase,
         }
     }

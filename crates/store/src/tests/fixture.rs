@@ -113,6 +113,7 @@ pub(super) fn sealed(mark: u8) -> SealedRow {
         wrapped_dek: [mark, 0xd1, 0xd2, 0xd3].repeat(15),
         ciphertext: [mark, 0xc1, 0xc2, 0xc3].repeat(150),
         commitment: [mark; 32],
+        transform_generation: 1,
         created_at_ms: 0,
     }
 }

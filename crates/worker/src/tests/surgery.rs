@@ -123,8 +123,9 @@ fn a_renewed_reference_decides_as_before_and_looks_like_another() {
         user_id: "alice".into(),
         reference: Some(old.clone()),
         secrets: Some(tenant.secrets.clone()),
+        new_secrets: None,
     };
-    let new = renewal::renew(&fixture.room, request).unwrap();
+    let new = renewal::renew(&fixture.room, request.clone()).unwrap();
     assert_eq!((new.epoch, &new.reference_id), (2, &old.reference_id));
     assert_ne!(new.commitment, old.commitment);
     assert_ne!(new.ciphertext, old.ciphertext);
@@ -132,5 +133,15 @@ fn a_renewed_reference_decides_as_before_and_looks_like_another() {
     let owner = fixture.verify((context.clone(), &new), capture(&OWNER[1..])).unwrap();
     assert_eq!(owner.verdict(), v1::Verdict::Accept);
     let mixed = v1::SealedReference { epoch: old.epoch, ..new };
-    assert_eq!(fixture.verify((context, &mixed), capture(&OWNER[1..])).map(drop), Err(Reason::DataLoss));
+    assert_eq!(fixture.verify((context.clone(), &mixed), capture(&OWNER[1..])).map(drop), Err(Reason::DataLoss));
+
+    let fresh = tenant_secrets::make(&fixture.room.keys, tenant.id).unwrap();
+    let request = v1::RenewRequest { new_secrets: Some(fresh.clone()), ..request };
+    let anew = renewal::renew(&fixture.room, request).unwrap();
+    let with = |secrets| v1::AttemptContext { secrets: Some(secrets), ..context.clone() };
+    let by_new = v1::WrappedTenantSecrets { pseudonym_key: tenant.secrets.pseudonym_key.clone(), ..fresh };
+    let owner = fixture.verify((with(by_new), &anew), capture(&OWNER[1..])).unwrap();
+    assert_eq!(owner.verdict(), v1::Verdict::Accept, "laid out by the new transform key");
+    let former = fixture.verify((with(tenant.secrets.clone()), &anew), capture(&OWNER[1..])).unwrap();
+    assert_eq!(former.verdict(), v1::Verdict::Refuse, "and by no other");
 }

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::{
-    EraseBatch, Job, JobKind, JobState, NewHold, NewJob, ProveBatch, QueueResult, ReleaseHold, holds::notice_due_ms,
+    EraseBatch, Job, JobKind, JobState, NewHold, NewJob, Provable, ProveBatch, QueueResult, ReleaseHold,
+    holds::notice_due_ms,
 };
 
 async fn began(f: &Fixture, kind: JobKind, users: Option<&[UserId]>) -> Job {
@@ -26,7 +27,8 @@ async fn run(f: &Fixture, job: &Job) -> (u64, u64) {
     }
     let checkpoint = f.store.checkpoint().await.unwrap();
     let proving = f.store.job(job.id).await.unwrap().unwrap();
-    while let ProveBatch::Proved(_) = f.store.prove_batch(&proving, checkpoint, 1).await.unwrap() {}
+    let provable = Provable { checkpoint, journaled_only: false };
+    while let ProveBatch::Proved(_) = f.store.prove_batch(&proving, provable, 1).await.unwrap() {}
     assert_eq!(f.store.job(job.id).await.unwrap().unwrap().state, JobState::Done);
     sum
 }

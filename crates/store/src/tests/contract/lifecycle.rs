@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::{
-    Chain, Emptied, Job, JobKind, JobState, MoveTenant, NewHold, NewJob, QueueResult, Step, TenantState, Terminate,
+    Chain, Emptied, Job, JobKind, JobState, MoveTenant, NewHold, NewJob, Provable, QueueResult, Step, TenantState,
+    Terminate,
 };
 use biometrics::JobId;
 
@@ -29,9 +30,9 @@ async fn erased(f: &Fixture, id: JobId) {
 /// Takes the job from there to its end.
 async fn ended(f: &Fixture, id: JobId) {
     assert_eq!(f.store.tenant_emptied(&job(f, id).await).await.unwrap(), Emptied::Through);
-    let checkpoint = f.store.checkpoint().await.unwrap();
+    let provable = Provable { checkpoint: f.store.checkpoint().await.unwrap(), journaled_only: false };
     while job(f, id).await.step == Step::Prove {
-        f.store.prove_batch(&job(f, id).await, checkpoint, 10).await.unwrap();
+        f.store.prove_batch(&job(f, id).await, provable, 10).await.unwrap();
     }
     f.store.keks_counted(&job(f, id).await, 1).await.unwrap();
     for version in f.store.keks_to_destroy(f.tenant, 2).await.unwrap() {

@@ -29,8 +29,8 @@ async fn rewrapping(f: &Fixture) -> Job {
     let job = again(f, &job).await;
     assert!(f.store.kek_made(&job, 2).await.unwrap());
     let new = TenantSecretsRow { kek_version: 2, transform_key: vec![3; 60], pseudonym_key: vec![4; 60] };
-    assert!(f.store.exchange_secrets(f.tenant, 1, &new).await.unwrap());
-    assert!(!f.store.exchange_secrets(f.tenant, 1, &new).await.unwrap(), "only where they are what was read");
+    assert!(f.store.exchange_secrets(f.tenant, 1, &new, None).await.unwrap());
+    assert!(!f.store.exchange_secrets(f.tenant, 1, &new, None).await.unwrap(), "only where they are what was read");
     again(f, &job).await
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    Candidate, CopyError, CopyProgress, JobKind, Misfit, NewApiKey, NewHold, NewJob, PostgresConfig,
+    Candidate, CopyError, CopyProgress, JobKind, JournalHead, Misfit, NewApiKey, NewHold, NewJob, PostgresConfig,
     conn::{Row, query},
     copy::{LEFT_BEHIND, TABLES, columns, copy, open_alone, value},
     tests::{
@@ -48,7 +48,8 @@ async fn stopped() -> Fixture {
     }
     f.verify("alice", Settlement::KeepInRow).await;
     assert!(f.replayed(&[9]).await.is_empty());
-    erase(&f, "bob").await;
+    let erased = erase(&f, "bob").await;
+    f.store.note_journaled(&[erased], JournalHead { position: 3, hash: [6; 32] }).await.unwrap();
     let users: Vec<UserId> = (0..USERS).map(|n| user(&format!("user-{n}"))).collect();
     let new = NewJob {
         tenant,

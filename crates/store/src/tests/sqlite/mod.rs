@@ -1,5 +1,6 @@
 //! The contract on SQLite, and what only SQLite has: files, a write-ahead log, older releases.
 
+mod backup;
 mod checkpoint;
 #[path = "../contract/mod.rs"]
 mod contract;

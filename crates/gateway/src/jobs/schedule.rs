@@ -1,0 +1,64 @@
+//! Rotations that nobody has to ask for: of KEK versions that have wrapped too often, and of those that are too old.
+//!
+//! Must never know: how a rotation goes. Invariant: a version is rotated once for one reason, because the next one is new and unworn.
+
+use super::deadline;
+use crate::{fault::store_fault, gateway::Gateway};
+use store::{JobKind, JobState, NewJob, QueueResult, Tenant};
+use wire::{Reason, convert, v1};
+
+const DAY_MS: i64 = 86_400_000;
+/// Most jobs of a tenant that a look for its last rotation takes in.
+const JOBS: u32 = 100;
+
+/// Asks for every rotation that is due. One tenant whose key service does not answer keeps no other waiting.
+///
+/// # Errors
+/// The last fault that passes.
+pub(super) async fn queue_rotations(gateway: &Gateway) -> Result<(), Reason> {
+    let mut outcome = Ok(());
+    for tenant in gateway.store.tenants().await.map_err(store_fault)? {
+        match due(gateway, &tenant).await {
+            Ok(None) => {}
+            Ok(Some(why)) => queue(gateway, &tenant, why).await?,
+            // A tenant without any key: it is not there yet, or not any more.
+            Err(Reason::InvalidArgument { .. }) => {}
+            Err(reason) => outcome = Err(reason),
+        }
+    }
+    outcome
+}
+
+/// Why the tenant's newest version is due.
+async fn due(gateway: &Gateway, tenant: &Tenant) -> Result<Option<&'static str>, Reason> {
+    let request = v1::DescribeKekRequest { tenant_id: tenant.id.to_string() };
+    let kek = gateway.inference.describe_kek(request, deadline(gateway)).await?;
+    if kek.worn {
+        return Ok(Some("wear"));
+    }
+    let days = i64::from(gateway.jobs.rotate_after_days);
+    if days == 0 {
+        return Ok(None);
+    }
+    let made_at_ms = match &kek.made_at {
+        Some(at) => convert::timestamp_ms(Some(at), "made_at").map_err(|_| Reason::Internal)?,
+        None => last_rotation_ms(gateway, tenant).await?,
+    };
+    let now_ms = gateway.store.now_ms().await.map_err(store_fault)?;
+    Ok((now_ms - made_at_ms >= days * DAY_MS).then_some("schedule"))
+}
+
+/// When the tenant's last rotation began, as far as jobs tell, or the tenant.
+async fn last_rotation_ms(gateway: &Gateway, tenant: &Tenant) -> Result<i64, Reason> {
+    let jobs = gateway.store.jobs(Some(tenant.id), JOBS).await.map_err(store_fault)?;
+    let rotation = jobs.iter().find(|job| job.kind == JobKind::RotateKek && job.state == JobState::Done);
+    Ok(rotation.map_or(tenant.created_at_ms, |job| job.created_at_ms))
+}
+
+async fn queue(gateway: &Gateway, tenant: &Tenant, why: &'static str) -> Result<(), Reason> {
+    let new = NewJob { tenant: tenant.id, kind: JobKind::RotateKek, cause: None, users: None, requested_by: why };
+    if let QueueResult::Queued(job) = gateway.store.queue_job(new).await.map_err(store_fault)? {
+        tracing::info!(tenant = %tenant.id, %job, why, "a rotation is due");
+    }
+    Ok(())
+}

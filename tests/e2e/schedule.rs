@@ -1,0 +1,54 @@
+//! Rotations that nobody asked for: of a KEK that is too old, and of one that has wrapped too often.
+
+use anyhow::{Context, Result, ensure};
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
+use store::{Job, JobState};
+use support::{hoard::Hoard, scene::Scene};
+use tokio::time::sleep;
+
+/// Uses at which a version is due.
+const WORN: u64 = 1 << 28;
+
+/// The tenant's newest job once it has ended and is not one of `known`.
+async fn next(hoard: &Hoard, known: usize) -> Result<Job> {
+    for _ in 0..240 {
+        let jobs = hoard.store.jobs(Some(hoard.tenant), 10).await?;
+        if let Some(job) = jobs.first().filter(|job| jobs.len() > known && !job.state.is_open()) {
+            return Ok(job.clone());
+        }
+        sleep(Duration::from_millis(250)).await;
+    }
+    anyhow::bail!("nobody asked for a rotation")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_old_or_worn_is_rotated_by_itself_and_the_next_one_left_alone() -> Result<()> {
+    let Some(mut scene) = Scene::on_files("schedule").await? else { return Ok(()) };
+    let mut hoard = Hoard::open(&scene.cluster, &scene.tenant).await?;
+    hoard.add().await?;
+    scene.cluster.configure_gateway("[jobs]\nrotate_after_days = 30\nlease_ms = 300\n")?;
+    let keks = scene.cluster.folder().join("keys/worker/keks").join(&scene.tenant.id);
+
+    let month = Duration::from_secs(31 * 86_400);
+    fs::File::options().write(true).open(keks.join("1.kek"))?.set_modified(SystemTime::now() - month)?;
+    scene.cluster.restart_gateway(&[])?;
+    let job = next(&hoard, 0).await?;
+    assert_eq!((job.state, job.requested_by.as_str(), job.kek_to), (JobState::Done, "schedule", Some(2)));
+
+    fs::write(keks.join("2.uses"), WORN.to_be_bytes()).context("the count of uses is elsewhere")?;
+    scene.cluster.restart_gateway(&[])?;
+    let job = next(&hoard, 1).await?;
+    assert_eq!((job.state, job.requested_by.as_str(), job.kek_to), (JobState::Done, "wear", Some(3)));
+
+    scene.cluster.restart_gateway(&[])?;
+    // It looks once more where the lease of the one that died stood in its way.
+    sleep(Duration::from_secs(18)).await;
+    let jobs = hoard.store.jobs(Some(hoard.tenant), 10).await?;
+    ensure!(jobs.len() == 2, "a new key is rotated too: {jobs:?}");
+    let bodies = scene.audit("job.requested").await?;
+    assert_eq!(bodies.iter().map(|body| body["by"].as_str()).collect::<Vec<_>>(), [Some("schedule"), Some("wear")]);
+    Ok(())
+}
