@@ -70,7 +70,9 @@ async fn stopped() -> Fixture {
          INSERT INTO waiting_deletions (tenant, user_id, cause, job, asked_at_ms) SELECT tenant, 'é', 'x', NULL, 5 FROM jobs;
          INSERT INTO log_tiles (level, tile, width, bytes) VALUES (0, 0, 1, zeroblob(32));
          INSERT INTO log_head (one, size, root, note) VALUES (1, 1, zeroblob(32), 'note');
-         INSERT INTO log_seen (what, value) VALUES ('models', '{}')",
+         INSERT INTO log_seen (what, value) VALUES ('models', '{}');
+         INSERT INTO terminations (tenant, id, job, proofs, proofs_sha256, ended_at_ms)
+         SELECT tenant, randomblob(16), id, 2, zeroblob(32), 5 FROM jobs",
     )
     .await;
     f.store.close().await;
