@@ -1,4 +1,5 @@
-//! Rotations that nobody asked for: of a KEK that is too old, and of one that has wrapped too often.
+//! Rotations that nobody asked for: of a KEK that is too old, of one that has wrapped too often, and of one whose end a deletion
+//! proof promises.
 
 use anyhow::{Context, Result, ensure};
 use std::{
@@ -6,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use store::{Job, JobState};
-use support::{hoard::Hoard, scene::Scene};
+use support::{captures, hoard::Hoard, scene::Scene, surgery};
 use tokio::time::sleep;
 
 /// Uses at which a version is due.
@@ -25,10 +26,12 @@ async fn next(hoard: &Hoard, known: usize) -> Result<Job> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_is_old_or_worn_is_rotated_by_itself_and_the_next_one_left_alone() -> Result<()> {
+async fn a_key_that_is_old_worn_or_promised_to_end_is_rotated_by_itself_and_the_next_one_left_alone() -> Result<()> {
     let Some(mut scene) = Scene::on_files("schedule").await? else { return Ok(()) };
     let mut hoard = Hoard::open(&scene.cluster, &scene.tenant).await?;
     hoard.add().await?;
+    scene.bank.enroll_user("alice", captures::portraits(&["obama.jpg"])?).await?;
+    scene.bank.delete("alice").await?;
     scene.cluster.configure_gateway("[jobs]\nrotate_after_days = 30\nlease_ms = 300\n")?;
     let keks = scene.cluster.folder().join("keys/worker/keks").join(&scene.tenant.id);
 
@@ -48,7 +51,17 @@ async fn a_key_that_is_old_or_worn_is_rotated_by_itself_and_the_next_one_left_al
     sleep(Duration::from_secs(18)).await;
     let jobs = hoard.store.jobs(Some(hoard.tenant), 10).await?;
     ensure!(jobs.len() == 2, "a new key is rotated too: {jobs:?}");
+
+    // As if alice had been deleted 26 days ago, a day after the last rotation.
+    let ages =
+        |table: &str, column: &str, days: u64| format!("UPDATE {table} SET {column} = {column} - {days} * 86400000");
+    let (jobs, deletions) = (ages("jobs", "created_at_ms", 27), ages("deletions", "deleted_at_ms", 26));
+    surgery::operate(scene.database(), &[&jobs, &deletions])?;
+    scene.cluster.restart_gateway(&[])?;
+    let job = next(&hoard, 2).await?;
+    assert_eq!((job.state, job.requested_by.as_str(), job.kek_to), (JobState::Done, "deletions", Some(4)));
     let bodies = scene.audit("job.requested").await?;
-    assert_eq!(bodies.iter().map(|body| body["by"].as_str()).collect::<Vec<_>>(), [Some("schedule"), Some("wear")]);
+    let by: Vec<_> = bodies.iter().map(|body| body["by"].as_str()).collect();
+    assert_eq!(by, [Some("schedule"), Some("wear"), Some("deletions")]);
     Ok(())
 }

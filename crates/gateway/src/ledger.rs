@@ -21,7 +21,7 @@ use tokio::task::spawn_blocking;
 use wire::Reason;
 
 /// How long a backup may still hold the sealed reference, in seconds: 30 days (ARCHITECTURE "Keys").
-const BACKUPS_S: i64 = 30 * 24 * 3600;
+pub(crate) const BACKUPS_S: i64 = 30 * 24 * 3600;
 
 /// The ledger's key under its issuer.
 pub(crate) struct Ledger {

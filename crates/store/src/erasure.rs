@@ -231,6 +231,19 @@ impl Store {
         let rows = query(sql).bind(limit).fetch_all(&mut self.read_all_tenants().await?).await?;
         rows.iter().map(Erased::read).collect()
     }
+
+    /// When the oldest deletion was done that no finished rotation of the KEK was asked for after: until one is, the version that
+    /// opens what backups hold of it lives. `None`: there is none.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn oldest_unrotated_deletion_ms(&self, tenant: TenantId) -> Result<Option<i64>, StoreError> {
+        let sql = "-- erasure.unrotated
+            SELECT min(deleted_at_ms) AS oldest FROM deletions WHERE tenant = $1 AND deleted_at_ms >= COALESCE(
+                (SELECT max(created_at_ms) FROM jobs WHERE tenant = $1 AND kind = 'ROTATE_KEK' AND state = 'DONE'), 0)";
+        let row = query(sql).bind(tenant.uuid()).fetch_one(&mut self.read(tenant).await?).await?;
+        Ok(row.try_get("oldest")?)
+    }
 }
 
 async fn prove(mut tx: Tx, erased: &Erased, checkpoint: Checkpoint) -> Result<bool, StoreError> {

@@ -1,13 +1,16 @@
-//! Rotations that nobody has to ask for: of KEK versions that have wrapped too often, and of those that are too old.
+//! Rotations that nobody has to ask for: of KEK versions that have wrapped too often, of those that are too old, and of those that
+//! deletion proofs promise to end: by the date that a proof names nothing opens what backups hold of the reference.
 //!
 //! Must never know: how a rotation goes. Invariant: a version is rotated once for one reason, because the next one is new and unworn.
 
 use super::deadline;
-use crate::{fault::store_fault, gateway::Gateway};
+use crate::{fault::store_fault, gateway::Gateway, ledger::BACKUPS_S};
 use store::{JobKind, JobState, NewJob, QueueResult, Tenant};
 use wire::{Reason, convert, v1};
 
 const DAY_MS: i64 = 86_400_000;
+/// A deletion as old as this asks for a rotation: five days are left to do it in before the date that its proof names.
+const PROMISE_DUE_MS: i64 = BACKUPS_S * 1000 - 5 * DAY_MS;
 /// Most jobs of a tenant that a look for its last rotation takes in.
 const JOBS: u32 = 100;
 
@@ -36,6 +39,12 @@ async fn due(gateway: &Gateway, tenant: &Tenant) -> Result<Option<&'static str>,
     if kek.worn {
         return Ok(Some("wear"));
     }
+    let now_ms = gateway.store.now_ms().await.map_err(store_fault)?;
+    let deleted_ms = gateway.store.oldest_unrotated_deletion_ms(tenant.id).await.map_err(store_fault)?;
+    // Where old versions are kept a rotation ends nothing, and proofs say so.
+    if !tenant.policy.keep_old_keys && deleted_ms.is_some_and(|at_ms| now_ms - at_ms >= PROMISE_DUE_MS) {
+        return Ok(Some("deletions"));
+    }
     let days = i64::from(gateway.jobs.rotate_after_days);
     if days == 0 {
         return Ok(None);
@@ -44,7 +53,6 @@ async fn due(gateway: &Gateway, tenant: &Tenant) -> Result<Option<&'static str>,
         Some(at) => convert::timestamp_ms(Some(at), "made_at").map_err(|_| Reason::Internal)?,
         None => last_rotation_ms(gateway, tenant).await?,
     };
-    let now_ms = gateway.store.now_ms().await.map_err(store_fault)?;
     Ok((now_ms - made_at_ms >= days * DAY_MS).then_some("schedule"))
 }
 

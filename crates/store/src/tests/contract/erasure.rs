@@ -1,7 +1,7 @@
 //! Erasure: what is gone and what ends with it, what may be proved and when.
 
 use super::*;
-use crate::{EraseResult, Erased};
+use crate::{EraseResult, Erased, JobKind, NewJob, QueueResult};
 
 #[tokio::test]
 async fn a_proof_is_given_again_for_a_day_and_to_nobody_else() {
@@ -24,6 +24,25 @@ async fn a_proof_is_given_again_for_a_day_and_to_nobody_else() {
         erased.deletion_id,
         "a new reference is erased, not the old one proved"
     );
+}
+
+#[tokio::test]
+async fn a_deletion_waits_for_a_rotation_that_was_asked_for_after_it() {
+    let f = fixture().await;
+    assert_eq!(f.store.oldest_unrotated_deletion_ms(f.tenant).await.unwrap(), None);
+    f.enroll("alice", 1).await;
+    let erased = erase(&f, "alice").await;
+    let new = NewJob { tenant: f.tenant, kind: JobKind::RotateKek, cause: None, users: None, requested_by: "test" };
+    assert!(matches!(f.store.queue_job(new).await.unwrap(), QueueResult::Queued(_)));
+    let waits = async || f.store.oldest_unrotated_deletion_ms(f.tenant).await.unwrap();
+    assert_eq!(waits().await, Some(erased.deleted_at_ms), "one that was asked for has destroyed nothing yet");
+    f.sql("UPDATE jobs SET state = 'DONE', finished_at_ms = created_at_ms, created_at_ms = created_at_ms + 1").await;
+    assert_eq!(waits().await, None);
+    f.enroll("alice", 2).await;
+    f.sql("UPDATE jobs SET created_at_ms = created_at_ms - 1000").await;
+    f.sql("UPDATE deletions SET deleted_at_ms = deleted_at_ms - 2000").await;
+    let later = erase(&f, "alice").await;
+    assert_eq!(waits().await, Some(later.deleted_at_ms), "the one before it was rotated away");
 }
 
 #[tokio::test]
