@@ -63,7 +63,7 @@ impl Store {
                 query(sql).bind(deletion.deletion_id).execute(&mut tx).await?;
             }
             raise(&mut tx, head).await?;
-            Ok(tx.commit().await?)
+            tx.commit().await
         })
         .await
     }
