@@ -173,7 +173,7 @@ async fn kill_again_and_again(vault: &mut Vault, report: &mut Report, kills: usi
     while report.trials < kills && begun.elapsed() < patience {
         let kill = report.trials;
         let ahead: Vec<_> = POINTS.iter().filter(|(_, last)| order(*last) >= order(job.step)).collect();
-        let at_point = cfg!(debug_assertions) && kill % 2 == 0 && !ahead.is_empty();
+        let at_point = cfg!(debug_assertions) && kill.is_multiple_of(2) && !ahead.is_empty();
         let point = at_point.then(|| ahead[(kill / 2) % ahead.len()].0);
         let most = if at_point {
             Duration::from_secs(15)

@@ -35,8 +35,9 @@ async fn a_key_that_is_old_worn_or_promised_to_end_is_rotated_by_itself_and_the_
     scene.cluster.configure_gateway("[jobs]\nrotate_after_days = 30\nlease_ms = 300\n")?;
     let keks = scene.cluster.folder().join("keys/worker/keks").join(&scene.tenant.id);
 
-    let month = Duration::from_secs(31 * 86_400);
-    fs::File::options().write(true).open(keks.join("1.kek"))?.set_modified(SystemTime::now() - month)?;
+    let month_ago = u64::try_from(support::scene::now_s())? - 31 * 86_400;
+    let month_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(month_ago);
+    fs::File::options().write(true).open(keks.join("1.kek"))?.set_modified(month_ago)?;
     scene.cluster.restart_gateway(&[])?;
     let job = next(&hoard, 0).await?;
     assert_eq!((job.state, job.requested_by.as_str(), job.kek_to), (JobState::Done, "schedule", Some(2)));
