@@ -24,6 +24,4 @@ ALTER TABLE tenants ADD COLUMN transform_generation BIGINT NOT NULL DEFAULT 1;
 ALTER TABLE tenants ADD COLUMN former_transform_key BYTEA;
 -- Of which generation the key is that the reference was laid out with.
 ALTER TABLE sealed_references ADD COLUMN transform_generation BIGINT NOT NULL DEFAULT 1;
--- One kind of job more: which there are is the program's to know.
-ALTER TABLE jobs DROP CONSTRAINT IF EXISTS jobs_kind_check;
 CREATE UNIQUE INDEX jobs_one_renewal ON jobs (tenant) WHERE kind = 'RENEW_REFERENCES' AND state IN ('QUEUED', 'RUNNING');

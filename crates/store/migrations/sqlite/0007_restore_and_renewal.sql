@@ -21,10 +21,4 @@ ALTER TABLE tenants ADD COLUMN transform_generation INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE tenants ADD COLUMN former_transform_key BLOB;
 -- Of which generation the key is that the reference was laid out with.
 ALTER TABLE sealed_references ADD COLUMN transform_generation INTEGER NOT NULL DEFAULT 1;
--- One kind of job more, where the table still lists them: a check that takes more than before changes no row, so the table's text
--- is changed where it stands (sqlite.org/lang_altertable.html#otheralter).
-PRAGMA writable_schema = ON;
-UPDATE sqlite_schema SET sql = replace(sql, '''EXPIRE_REFERENCES'')', '''EXPIRE_REFERENCES'', ''RENEW_REFERENCES'')')
-    WHERE type = 'table' AND name = 'jobs';
-PRAGMA writable_schema = RESET;
 CREATE UNIQUE INDEX jobs_one_renewal ON jobs (tenant) WHERE kind = 'RENEW_REFERENCES' AND state IN ('QUEUED', 'RUNNING');
