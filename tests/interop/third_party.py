@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import pathlib
+import time
 
 import grpc
 from google.protobuf import descriptor_pool, message_factory
@@ -49,7 +50,7 @@ def main() -> None:
     service = Service(args.target, args.ca.read_bytes(), os.environ["API_KEY"])
     result: dict[str, object] = {"services": service.services}
     action = {"type": "withdrawal", "amount": "250.00", "currency": "EUR", "payee": "DE02120300000000202051"}
-    consent = {"text_sha256": bytes(32), "locale": "en", "version": "1"}
+    consent = {"text_sha256": bytes(32), "locale": "en", "version": "1", "given_at": {"seconds": int(time.time())}}
     for purpose, name, pictures in ((1, "Enroll", args.enroll), (2, "Verify", args.verify)):
         challenge = service.call(
             "CreateChallenge", user_id="third-party", purpose=purpose, action=action, rp_nonce=NONCE, mode=1
