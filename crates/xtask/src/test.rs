@@ -78,7 +78,8 @@ fn rust(tally: &mut Tally, postgres: bool) -> Result<()> {
 
 /// What the end-to-end tests say of the store and of keys, once more on a Postgres server and SoftHSM tokens.
 fn on_servers(tally: &mut Tally) -> Result<()> {
-    let tool = Tool::new("cargo").args(["test", "--locked", "--package", "countersign-tests", "--test", "e2e", "--"]);
+    // The whole workspace, as before: for one package alone its dependencies would be built anew with other features.
+    let tool = Tool::new("cargo").args(["test", "--locked", "--workspace", "--test", "e2e", "--"]);
     let tool = tool.args(STORE_AND_KEYS).args(OF_FILES.iter().flat_map(|name| ["--skip", name])).arg("--show-output");
     let mut own = Tally::default();
     let ended = logged(tool.env("COUNTERSIGN_E2E_ON", "postgres+softhsm"), "e2e-servers", &mut |line| own.read(line));

@@ -62,7 +62,7 @@ fn attempt(case: &str, options: &Options, progress: &Progress) -> Result<(Value,
     let mut log = fs::File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
     let errors = log.try_clone()?;
     let filter = format!("::{}_", case.to_lowercase());
-    let tool = Tool::new("cargo").args(["test", "--locked", "--package", "countersign-tests", "--test", "e2e", "--"]);
+    let tool = Tool::new("cargo").args(["test", "--locked", "--workspace", "--test", "e2e", "--"]);
     let tool = tool.args([&filter, "--nocapture", "--test-threads", "1"]);
     let tool = if options.full { tool.env("COUNTERSIGN_TORTURE_FULL", "1") } else { tool };
     let mut child = tool.into_command().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors).spawn()?;
