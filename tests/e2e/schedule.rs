@@ -53,11 +53,21 @@ async fn a_key_that_is_old_worn_or_promised_to_end_is_rotated_by_itself_and_the_
     let jobs = hoard.store.jobs(Some(hoard.tenant), 10).await?;
     ensure!(jobs.len() == 2, "a new key is rotated too: {jobs:?}");
 
-    // As if alice had been deleted 26 days ago, a day after the last rotation.
+    // As if alice had been deleted 26 days ago, after the last rotation that was done; one that failed just now holds the next back.
     let ages =
         |table: &str, column: &str, days: u64| format!("UPDATE {table} SET {column} = {column} - {days} * 86400000");
     let (jobs, deletions) = (ages("jobs", "created_at_ms", 27), ages("deletions", "deleted_at_ms", 26));
     surgery::operate(scene.database(), &[&jobs, &deletions])?;
+    let recently =
+        "UPDATE jobs SET state = 'FAILED', created_at_ms = created_at_ms + 27 * 86400000 WHERE requested_by = 'wear'";
+    surgery::operate(scene.database(), &[recently])?;
+    scene.cluster.restart_gateway(&[])?;
+    sleep(Duration::from_secs(18)).await;
+    ensure!(
+        hoard.store.jobs(Some(hoard.tenant), 10).await?.len() == 2,
+        "a rotation that fails is asked for again at once"
+    );
+    surgery::operate(scene.database(), &["UPDATE jobs SET created_at_ms = created_at_ms - 2 * 86400000"])?;
     scene.cluster.restart_gateway(&[])?;
     let job = next(&hoard, 2).await?;
     assert_eq!((job.state, job.requested_by.as_str(), job.kek_to), (JobState::Done, "deletions", Some(4)));

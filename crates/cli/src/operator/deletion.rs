@@ -44,7 +44,8 @@ impl Delete {
     pub(super) async fn run(self) -> anyhow::Result<Outcome> {
         let word = &self.cause;
         let sound = (1..=MAX_CAUSE_CHARS).contains(&word.chars().count()) && !word.chars().any(char::is_control);
-        ensure!(sound && word != "replaced", "--cause must be 1 to 64 printable characters, and not `replaced`");
+        let own = ["replaced", "restored"].contains(&word.as_str());
+        ensure!(sound && !own, "--cause must be 1 to 64 printable characters, and neither `replaced` nor `restored`");
         let users = self.users.as_deref().map(users_of).transpose()?;
         let whom = users.as_ref().map_or_else(|| "every user".to_owned(), |users| format!("{} users", users.len()));
         let tenant = self.tenant.to_string();

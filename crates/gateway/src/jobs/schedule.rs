@@ -11,6 +11,9 @@ use wire::{Reason, convert, v1};
 const DAY_MS: i64 = 86_400_000;
 /// A deletion as old as this asks for a rotation: five days are left to do it in before the date that its proof names.
 const PROMISE_DUE_MS: i64 = BACKUPS_S * 1000 - 5 * DAY_MS;
+/// Between two rotations for the sake of deletions: one that failed made a version too, and the next fails as well until an operator
+/// has put the tenant's rows right.
+const PROMISE_AGAIN_MS: i64 = DAY_MS;
 /// Most jobs of a tenant that a look for its last rotation takes in.
 const JOBS: u32 = 100;
 
@@ -42,7 +45,8 @@ async fn due(gateway: &Gateway, tenant: &Tenant) -> Result<Option<&'static str>,
     let now_ms = gateway.store.now_ms().await.map_err(store_fault)?;
     let deleted_ms = gateway.store.oldest_unrotated_deletion_ms(tenant.id).await.map_err(store_fault)?;
     // Where old versions are kept a rotation ends nothing, and proofs say so.
-    if !tenant.policy.keep_old_keys && deleted_ms.is_some_and(|at_ms| now_ms - at_ms >= PROMISE_DUE_MS) {
+    let promised = !tenant.policy.keep_old_keys && deleted_ms.is_some_and(|at_ms| now_ms - at_ms >= PROMISE_DUE_MS);
+    if promised && now_ms - last_asked_ms(gateway, tenant).await? >= PROMISE_AGAIN_MS {
         return Ok(Some("deletions"));
     }
     let days = i64::from(gateway.jobs.rotate_after_days);
@@ -54,6 +58,13 @@ async fn due(gateway: &Gateway, tenant: &Tenant) -> Result<Option<&'static str>,
         None => last_rotation_ms(gateway, tenant).await?,
     };
     Ok((now_ms - made_at_ms >= days * DAY_MS).then_some("schedule"))
+}
+
+/// When a rotation of the tenant was last asked for, whatever became of it, as far as jobs tell; else when the tenant was made.
+async fn last_asked_ms(gateway: &Gateway, tenant: &Tenant) -> Result<i64, Reason> {
+    let jobs = gateway.store.jobs(Some(tenant.id), JOBS).await.map_err(store_fault)?;
+    let rotation = jobs.iter().find(|job| job.kind == JobKind::RotateKek);
+    Ok(rotation.map_or(tenant.created_at_ms, |job| job.created_at_ms))
 }
 
 /// When the tenant's last rotation began, as far as jobs tell, or the tenant.
