@@ -36,7 +36,7 @@ impl Gateway {
         let jti = convert::parsed(&request.jti, "jti")?;
         match self.store.revoke_receipt(tenant, jti, AuditBody::default()).await.map_err(store_fault)? {
             RevokeResult::Revoked => {
-                self.status.forget().await;
+                self.status.forget();
                 metrics::counter!("countersign_receipts_revoked_total").increment(1);
                 Ok(v1::RevokeReceiptResponse {})
             }

@@ -15,11 +15,6 @@ use std::sync::Arc;
 use store::EraseResult;
 use wire::{Reason, convert, v1};
 
-/// Longest word of a cause, in characters.
-const MAX_CAUSE_CHARS: usize = 64;
-/// The store's own causes.
-const OWN_CAUSES: [&str; 2] = ["replaced", "restored"];
-
 impl Gateway {
     /// Destroys a reference and proves it. Tenant credential only. Runs to its end even when the caller hangs up.
     ///
@@ -44,7 +39,7 @@ impl Gateway {
         let policy = self.tenant(tenant).await?.policy;
         let erased = match self.store.erase(tenant, user, cause).await.map_err(store_fault)? {
             EraseResult::Erased(erased) => {
-                self.status.forget().await;
+                self.status.forget();
                 erased
             }
             EraseResult::Proved(erased, checkpoint) => {
@@ -66,11 +61,6 @@ impl Gateway {
 
 /// A free word for the audit and the proof.
 fn cause(word: String) -> Result<String, Reason> {
-    let wrong =
-        word.chars().count() > MAX_CAUSE_CHARS || word.chars().any(char::is_control) || OWN_CAUSES.contains(&&*word);
-    match (wrong, word.is_empty()) {
-        (true, _) => Err(Reason::InvalidArgument { field: "cause" }),
-        (false, true) => Ok("unspecified".to_owned()),
-        (false, false) => Ok(word),
-    }
+    let word = if word.is_empty() { "unspecified".to_owned() } else { word };
+    if store::may_be_cause(&word) { Ok(word) } else { Err(Reason::InvalidArgument { field: "cause" }) }
 }

@@ -101,13 +101,12 @@ async fn drop_old(store: &Store) -> Result<(), StoreError> {
 async fn finish_deletions(gateway: &Gateway, emptied_ms: &mut i64) -> Result<(), StoreError> {
     let (store, must_be_journaled) = (&gateway.store, gateway.journal.is_some());
     let pending = store.pending_deletions(DELETIONS).await?;
-    let nobodys = |deletion: &&Erased| ["replaced", "restored"].contains(&&*deletion.cause) || deletion.job.is_some();
     // Another gateway's deletion may be older than our last checkpoint and still have no proof.
-    if pending.iter().all(|deletion| deletion.deleted_at_ms <= *emptied_ms && !nobodys(&deletion)) {
+    if pending.iter().all(|deletion| deletion.deleted_at_ms <= *emptied_ms && !deletion.is_nobodys()) {
         return Ok(());
     }
     let checkpoint = store.checkpoint().await?;
-    let provable = |deletion: &&Erased| nobodys(deletion) && (deletion.journaled || !must_be_journaled);
+    let provable = |deletion: &&Erased| deletion.is_nobodys() && (deletion.journaled || !must_be_journaled);
     for deletion in pending.iter().filter(provable) {
         store.deletion_proved(deletion, checkpoint).await?;
     }

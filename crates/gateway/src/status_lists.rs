@@ -1,7 +1,8 @@
 //! Status lists as public documents: which receipts were revoked, signed by the ledger, kept for a few seconds.
 //!
 //! Must never know: whose an index is. Invariant: what was revoked before a list was signed stands in it; no list is served
-//! past the time to live that it names.
+//! past the time to live that it names. Anybody may ask: of all who ask for one list one reads, whoever asks for another waits for
+//! none of them, and numbers far beyond the newest list reach the database not at all.
 
 use crate::{answer::refusal, authenticate::MacKey, fault::store_fault, gateway::Gateway};
 use axum::{
@@ -17,7 +18,11 @@ use http::{
     header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
 };
 use ring::digest::{SHA256, digest};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 use store::{StatusPosition, StatusSecret};
 use tokio::sync::Mutex;
 use wire::Reason;
@@ -41,8 +46,13 @@ pub(crate) struct StatusLists {
     pub(crate) secret: StatusSecret,
     /// Address of a list without its number.
     base: String,
-    kept: Mutex<HashMap<u32, Kept>>,
+    places: std::sync::Mutex<HashMap<u32, Place>>,
+    /// The newest list, and when on the monotonic clock it was looked for.
+    newest: Mutex<Option<(Duration, u32)>>,
 }
+
+/// Where one list is kept. Held until the list is there: of many who ask at once one reads and signs.
+type Place = Arc<Mutex<Option<Kept>>>;
 
 /// A list that was signed, and when on the monotonic clock.
 #[derive(Clone)]
@@ -70,7 +80,8 @@ impl StatusLists {
     /// The lists of the deployment at `public_url`.
     pub(crate) fn new(capture: &MacKey, public_url: &str) -> Self {
         let base = format!("{}{PREFIX}", public_url.trim_end_matches('/'));
-        Self { secret: StatusSecret::new(&capture.mac(ORDER)), base, kept: Mutex::default() }
+        let secret = StatusSecret::new(&capture.mac(ORDER));
+        Self { secret, base, places: std::sync::Mutex::default(), newest: Mutex::default() }
     }
 
     /// Where the list of a position is published.
@@ -78,9 +89,13 @@ impl StatusLists {
         format!("{}{}", self.base, position.list)
     }
 
-    /// Has every list read and signed anew: something was revoked here.
-    pub(crate) async fn forget(&self) {
-        self.kept.lock().await.clear();
+    /// Has every list read and signed anew: something was revoked here. What is being read meanwhile is kept by nobody.
+    pub(crate) fn forget(&self) {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn place(&self, number: u32) -> Place {
+        Arc::clone(self.places.lock().unwrap_or_else(PoisonError::into_inner).entry(number).or_default())
     }
 }
 
@@ -114,20 +129,36 @@ async fn list(State(gateway): State<Arc<Gateway>>, Path(list): Path<String>, hea
 impl Gateway {
     /// The signed list, at most [`KEPT`] old; older where the ledger key gives no signature, within its time to live.
     async fn status_list(&self, number: u32) -> Result<Kept, Reason> {
-        // Held until the list is there: of many who ask at once one reads and signs.
-        let mut all = self.status.kept.lock().await;
+        // Another gateway may have opened the next one since.
+        if number == 0 || number > self.newest_status_list().await?.saturating_add(1) {
+            return Err(Reason::UnknownRoute);
+        }
+        let place = self.status.place(number);
+        let mut kept = place.lock().await;
         let age = |kept: &Kept| self.clock.monotonic().saturating_sub(kept.signed_at);
-        let kept = all.get(&number).filter(|kept| age(kept) < Duration::from_secs(TTL_S.unsigned_abs())).cloned();
         if let Some(kept) = kept.as_ref().filter(|kept| age(kept) < KEPT) {
             return Ok(kept.clone());
         }
-        match (self.sign_status_list(number).await, kept) {
-            (Ok(signed), _) => {
-                all.insert(number, signed.clone());
-                Ok(signed)
+        match self.sign_status_list(number).await {
+            Ok(signed) => Ok(kept.insert(signed).clone()),
+            Err(reason) => {
+                let lives = |kept: &&Kept| age(kept) < Duration::from_secs(TTL_S.unsigned_abs());
+                kept.as_ref().filter(lives).filter(|_| reason.retryable()).cloned().ok_or(reason)
             }
-            (Err(reason), Some(kept)) if reason.retryable() => Ok(kept),
-            (Err(reason), _) => Err(reason),
+        }
+    }
+
+    /// Number of the newest list, 0 where there is none: looked for once in [`KEPT`], and where the database is away not again.
+    async fn newest_status_list(&self) -> Result<u32, Reason> {
+        let mut newest = self.status.newest.lock().await;
+        let now = self.clock.monotonic();
+        if let Some((_, number)) = newest.filter(|(at, _)| now.saturating_sub(*at) < KEPT) {
+            return Ok(number);
+        }
+        match (self.store.newest_status_list().await, *newest) {
+            (Ok(number), _) => Ok(newest.insert((now, number)).1),
+            (Err(_), Some((_, number))) => Ok(number),
+            (Err(error), None) => Err(store_fault(error)),
         }
     }
 

@@ -44,9 +44,28 @@ pub struct Erased {
 /// How long a proof that was given is given again to whoever asks: its answer may have been lost on the way.
 const PROOF_REPEATED_MS: i64 = 24 * 3_600_000;
 
+/// Longest word of a cause, in characters.
+const MAX_CAUSE_CHARS: usize = 64;
 /// The store's own causes: of what a re-enrollment took the place of, and of what came back with an older database.
 const OWN_CAUSES: [&str; 2] = ["replaced", RESTORED];
 pub(crate) const RESTORED: &str = "restored";
+
+/// Whether a caller may name this cause: 1 to 64 characters, none of them a control character, and none of the store's own words
+/// `replaced` and `restored`.
+#[must_use]
+pub fn may_be_cause(word: &str) -> bool {
+    (1..=MAX_CAUSE_CHARS).contains(&word.chars().count())
+        && !word.chars().any(char::is_control)
+        && !OWN_CAUSES.contains(&word)
+}
+
+impl Erased {
+    /// Whether nobody will ask for its proof: the store erased it by itself, or a job did, which exports its proofs.
+    #[must_use]
+    pub fn is_nobodys(&self) -> bool {
+        OWN_CAUSES.contains(&self.cause.as_str()) || self.job.is_some()
+    }
+}
 
 /// What came of an erasure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,10 +204,10 @@ impl Store {
     /// for `checkpoint`. Under a legal hold nothing is erased and the deletion waits, audited as `deletion.held`. Asked again before the proof was given, or within a day after it, answers the same deletion.
     ///
     /// # Errors
-    /// `Unavailable`, `AuditUnavailable`; `Misuse` for the causes `replaced` and `restored`, which are the store's own.
+    /// `Unavailable`, `AuditUnavailable`; `Misuse` for a word that is no cause of a caller, see [`may_be_cause`].
     pub async fn erase(&self, tenant: TenantId, user: &UserId, cause: &str) -> Result<EraseResult, StoreError> {
-        if OWN_CAUSES.contains(&cause) {
-            return Err(StoreError::Misuse("this cause is the store's own"));
+        if !may_be_cause(cause) {
+            return Err(StoreError::Misuse("no cause of a caller"));
         }
         self.write("erasure.erase", tenant, |mut tx| async move {
             let now = now_ms(&mut tx).await?;

@@ -9,6 +9,7 @@ use crate::{
     codes::read_u32,
     conn::{Conn, Row, now_ms, query},
     door::make_id,
+    erasure::may_be_cause,
     error::is_unique_violation,
     tenants,
     tx::Tx,
@@ -239,8 +240,11 @@ impl Store {
     /// Asks for a job, audited as `job.requested`. One rotation and one renewal of a tenant run at a time.
     ///
     /// # Errors
-    /// `Unavailable`, `AuditUnavailable`.
+    /// `Unavailable`, `AuditUnavailable`; `Misuse` for a word that is no cause of a caller, see [`may_be_cause`].
     pub async fn queue_job(&self, new: NewJob<'_>) -> Result<QueueResult, StoreError> {
+        if new.cause.is_some_and(|word| !may_be_cause(word)) {
+            return Err(StoreError::Misuse("no cause of a caller"));
+        }
         let id = JobId::new(make_id()?);
         let queued = self.write("jobs.queue", new.tenant, |tx| queue(tx, new, id)).await?;
         if queued {

@@ -111,6 +111,17 @@ async fn take_run(conn: &mut Conn, tenant: TenantId, check: &[u8]) -> Result<(),
 }
 
 impl Store {
+    /// Number of the newest list, 0 where there is none yet.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn newest_status_list(&self) -> Result<u32, StoreError> {
+        let sql = "-- status.newest
+            SELECT COALESCE(max(list), 0) AS list FROM status_lists";
+        let row = query(sql).fetch_one(&mut self.read_all_tenants().await?).await?;
+        read_u32(row.try_get("list")?)
+    }
+
     /// Indexes of a list that are INVALID and whose receipts are not yet dropped, ascending; `None` where there is no such list.
     ///
     /// # Errors

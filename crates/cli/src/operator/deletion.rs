@@ -14,9 +14,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Longest word of a cause, in characters.
-const MAX_CAUSE_CHARS: usize = 64;
-
 /// Whose references are destroyed, and why.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Delete {
@@ -43,9 +40,10 @@ impl Delete {
     /// Asks whether it is meant, then asks for the job.
     pub(super) async fn run(self) -> anyhow::Result<Outcome> {
         let word = &self.cause;
-        let sound = (1..=MAX_CAUSE_CHARS).contains(&word.chars().count()) && !word.chars().any(char::is_control);
-        let own = ["replaced", "restored"].contains(&word.as_str());
-        ensure!(sound && !own, "--cause must be 1 to 64 printable characters, and neither `replaced` nor `restored`");
+        ensure!(
+            store::may_be_cause(word),
+            "--cause must be 1 to 64 printable characters, and neither `replaced` nor `restored`"
+        );
         let users = self.users.as_deref().map(users_of).transpose()?;
         let whom = users.as_ref().map_or_else(|| "every user".to_owned(), |users| format!("{} users", users.len()));
         let tenant = self.tenant.to_string();

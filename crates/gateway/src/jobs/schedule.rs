@@ -5,7 +5,7 @@
 
 use super::deadline;
 use crate::{fault::store_fault, gateway::Gateway, ledger::BACKUPS_S};
-use store::{JobKind, JobState, NewJob, QueueResult, Tenant};
+use store::{Job, JobKind, JobState, NewJob, QueueResult, Tenant};
 use wire::{Reason, convert, v1};
 
 const DAY_MS: i64 = 86_400_000;
@@ -46,7 +46,8 @@ async fn due(gateway: &Gateway, tenant: &Tenant) -> Result<Option<&'static str>,
     let deleted_ms = gateway.store.oldest_unrotated_deletion_ms(tenant.id).await.map_err(store_fault)?;
     // Where old versions are kept a rotation ends nothing, and proofs say so.
     let promised = !tenant.policy.keep_old_keys && deleted_ms.is_some_and(|at_ms| now_ms - at_ms >= PROMISE_DUE_MS);
-    if promised && now_ms - last_asked_ms(gateway, tenant).await? >= PROMISE_AGAIN_MS {
+    // Whatever became of the last one.
+    if promised && now_ms - last_rotation_ms(gateway, tenant, |_| true).await? >= PROMISE_AGAIN_MS {
         return Ok(Some("deletions"));
     }
     let days = i64::from(gateway.jobs.rotate_after_days);
@@ -55,22 +56,15 @@ async fn due(gateway: &Gateway, tenant: &Tenant) -> Result<Option<&'static str>,
     }
     let made_at_ms = match &kek.made_at {
         Some(at) => convert::timestamp_ms(Some(at), "made_at").map_err(|_| Reason::Internal)?,
-        None => last_rotation_ms(gateway, tenant).await?,
+        None => last_rotation_ms(gateway, tenant, |job| job.state == JobState::Done).await?,
     };
     Ok((now_ms - made_at_ms >= days * DAY_MS).then_some("schedule"))
 }
 
-/// When a rotation of the tenant was last asked for, whatever became of it, as far as jobs tell; else when the tenant was made.
-async fn last_asked_ms(gateway: &Gateway, tenant: &Tenant) -> Result<i64, Reason> {
+/// When the last rotation of the tenant that counts was asked for, as far as jobs tell; else when the tenant was made.
+async fn last_rotation_ms(gateway: &Gateway, tenant: &Tenant, counts: impl Fn(&Job) -> bool) -> Result<i64, Reason> {
     let jobs = gateway.store.jobs(Some(tenant.id), JOBS).await.map_err(store_fault)?;
-    let rotation = jobs.iter().find(|job| job.kind == JobKind::RotateKek);
-    Ok(rotation.map_or(tenant.created_at_ms, |job| job.created_at_ms))
-}
-
-/// When the tenant's last rotation began, as far as jobs tell, or the tenant.
-async fn last_rotation_ms(gateway: &Gateway, tenant: &Tenant) -> Result<i64, Reason> {
-    let jobs = gateway.store.jobs(Some(tenant.id), JOBS).await.map_err(store_fault)?;
-    let rotation = jobs.iter().find(|job| job.kind == JobKind::RotateKek && job.state == JobState::Done);
+    let rotation = jobs.iter().find(|job| job.kind == JobKind::RotateKek && counts(job));
     Ok(rotation.map_or(tenant.created_at_ms, |job| job.created_at_ms))
 }
 

@@ -84,6 +84,15 @@ async fn erasure_ends_receipts_strikes_and_attempts_in_flight() {
 async fn nobody_may_pass_for_a_replacement() {
     let f = fixture().await;
     f.enroll("alice", 1).await;
-    assert!(matches!(f.store.erase(f.tenant, &user("alice"), "replaced").await, Err(StoreError::Misuse(_))));
+    let long = "x".repeat(65);
+    for cause in ["replaced", "restored", "", "a\nb", &long] {
+        assert!(
+            matches!(f.store.erase(f.tenant, &user("alice"), cause).await, Err(StoreError::Misuse(_))),
+            "{cause:?}"
+        );
+        let (kind, users) = (JobKind::DeleteReferences, None);
+        let new = NewJob { tenant: f.tenant, kind, cause: Some(cause), users, requested_by: "test" };
+        assert!(matches!(f.store.queue_job(new).await, Err(StoreError::Misuse(_))), "{cause:?}");
+    }
     assert!(f.store.reference(f.tenant, &user("alice")).await.unwrap().is_some());
 }
