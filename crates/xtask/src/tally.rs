@@ -10,7 +10,14 @@ pub(crate) struct Tally {
     passed: usize,
     failed: usize,
     skipped: Vec<(String, String)>,
+    /// Tests that failed, each with the first lines that it said.
+    failures: Vec<(String, Vec<String>)>,
+    /// Which of them is talking.
+    talking: Option<usize>,
 }
+
+/// Lines of a failed test that the closing words repeat.
+const REPEATED: usize = 12;
 
 impl Tally {
     /// Counts one part that passed or failed as a whole.
@@ -31,6 +38,7 @@ impl Tally {
     /// Reads one line that `cargo test -- --show-output` or the demo printed. A test that skipped itself says
     /// `skipped: name: why`; the harness counted it as passed.
     pub(crate) fn read(&mut self, line: &str) {
+        self.listen(line);
         if let Some(rest) = line.strip_prefix("skipped: ") {
             let (name, why) = rest.split_once(": ").unwrap_or((rest, "no reason given"));
             self.passed = self.passed.saturating_sub(1);
@@ -46,6 +54,22 @@ impl Tally {
             self.failed += count("failed");
         }
     }
+    /// Keeps what failed tests say: `test NAME ... FAILED`, later `---- NAME stdout ----` and its output.
+    fn listen(&mut self, line: &str) {
+        let between = |from, to| line.strip_prefix(from).and_then(|rest: &str| rest.strip_suffix(to));
+        if let Some(name) = between("test ", " ... FAILED") {
+            self.failures.push((name.to_owned(), Vec::new()));
+        } else if let Some(name) = between("---- ", " stdout ----") {
+            self.talking = self.failures.iter().position(|(failed, said)| failed == name && said.is_empty());
+        } else if line == "failures:" || line == "successes:" || line.starts_with("test result: ") {
+            self.talking = None;
+        } else if let Some(said) = self.talking.map(|at| &mut self.failures[at].1)
+            && said.len() < REPEATED
+            && !line.is_empty()
+        {
+            said.push(line.to_owned());
+        }
+    }
     /// Whether nothing was counted.
     pub(crate) fn is_empty(&self) -> bool {
         self.passed + self.failed + self.skipped.len() == 0
@@ -55,6 +79,7 @@ impl Tally {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped.extend(other.skipped);
+        self.failures.extend(other.failures);
     }
     /// Prints the closing line. With `CI=true` a skip that `.ci/skips` does not list is a failure.
     pub(crate) fn close(self) -> Result<()> {
@@ -66,6 +91,9 @@ impl Tally {
             self.skipped.iter().map(|(name, _)| name.as_str()).filter(|name| !known.contains(name)).collect();
         for (name, why) in &self.skipped {
             command::say(&format!("skipped {name}: {why}"));
+        }
+        for (name, said) in &self.failures {
+            command::say(&format!("FAILED {name}\n  {}", said.join("\n  ")));
         }
         let failed = self.failed + if strict { unlisted.len() } else { 0 };
         if strict && !unlisted.is_empty() {
@@ -96,6 +124,17 @@ mod tests {
         tally.read("test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s");
         tally.read("skipped: parity: no ../shared");
         assert_eq!((tally.passed, tally.failed, tally.skipped.len()), (14, 2, 1));
+    }
+
+    #[test]
+    fn what_a_failed_test_said_is_kept_and_what_others_said_is_not() {
+        let mut tally = Tally::default();
+        let run = "test a::right ... ok\ntest a::wrong ... FAILED\n\nsuccesses:\n\n---- a::right stdout ----\nfine\n\n
+failures:\n\n---- a::wrong stdout ----\nError: late\n\nCaused by:\n    the disk\n\n\nfailures:\n    a::wrong\n
+test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        run.lines().for_each(|line| tally.read(line));
+        let said = ["Error: late", "Caused by:", "    the disk"].map(str::to_owned).to_vec();
+        assert_eq!(tally.failures, [("a::wrong".to_owned(), said)]);
     }
 
     #[test]
