@@ -14,7 +14,7 @@ use std::{
 };
 use store::{
     AuditBody, ChallengeRow, CreateResult, LiveReceipt, NewChallenge, NewTenant, OpenAttempt, OpenResult, Opened,
-    RecordOutcome, RecordResult, SealedRow, StatusSecret, Store, StoreConfig, TenantSecretsRow,
+    RecordOutcome, RecordResult, SealedRow, SinkConfig, SinkPlace, StatusSecret, Store, StoreConfig, TenantSecretsRow,
 };
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -51,6 +51,14 @@ impl Books {
         let (name, policy, audit) = ("bench".to_owned(), Policy::testing(), AuditBody::default());
         store.create_tenant(NewTenant { id: tenant, name, test: true, policy, secrets, audit }).await?;
         Ok(Self { store, tenant, dir })
+    }
+
+    /// The same database once more, with a file beside it that must take every line of the audit.
+    pub(crate) async fn with_sink(&self) -> Result<Store> {
+        let place = SinkPlace::File(self.dir.path().join("audit.jsonl"));
+        let sink = SinkConfig { place, required: true, wait: Duration::from_secs(5) };
+        let config = StoreConfig { sink: Some(sink), ..StoreConfig::at(self.dir.path().join("store.db")) };
+        Ok(Store::open(config).await?)
     }
 
     pub(crate) fn folder(&self) -> &Path {

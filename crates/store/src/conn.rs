@@ -2,7 +2,11 @@
 //! tables, tenants. Invariant: a statement reads the same on both engines (`$1` placeholders, the SQL that Postgres-wire
 //! distributed databases take, booleans as 0 and 1, ids as UUIDs, JSON as text), so each function has one body.
 
-use crate::sqlite::{Seen, Unit};
+use crate::{
+    StoreError,
+    sink::AuditSink,
+    sqlite::{Seen, Unit},
+};
 use sqlx::{
     Database, Decode, Encode, PgConnection, Postgres, Row as _, SqlSafeStr, SqlStr, Sqlite, SqliteConnection, Type,
     pool::PoolConnection, postgres::PgRow, sqlite::SqliteRow,
@@ -74,11 +78,6 @@ impl Conn {
         }
     }
 
-    /// The lines that were noted.
-    pub(crate) fn take_lines(&mut self) -> Vec<String> {
-        self.said.as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
     /// Runs statements without values.
     pub(crate) async fn batch(&mut self, sql: impl SqlSafeStr) -> Result<(), sqlx::Error> {
         let result = match self.driver() {
@@ -88,15 +87,22 @@ impl Conn {
         self.noted(result)
     }
 
-    /// Makes the transaction durable. An error leaves open whether it is, unless a statement had failed before.
-    pub(crate) async fn commit(mut self) -> Result<(), sqlx::Error> {
+    /// Has the second sink take the audit's lines, then makes the transaction durable. An error leaves open whether it is, unless a
+    /// statement had failed before or the sink did not take them.
+    pub(crate) async fn commit(mut self, sink: Option<&AuditSink>) -> Result<(), StoreError> {
         if self.failed {
-            return Err(sqlx::Error::Protocol("a statement of this transaction failed: it only rolls back".into()));
+            let only_back = "a statement of this transaction failed: it only rolls back";
+            return Err(sqlx::Error::Protocol(only_back.into()).into());
         }
+        let lines = self.said.take().unwrap_or_default();
         match self.link {
-            Link::Writer(unit) => unit.commit().await,
-            Link::Reader(_) | Link::Postgres { .. } => self.batch("COMMIT").await,
+            Link::Writer(unit) => return unit.commit(lines).await,
+            link => self.link = link,
         }
+        if let Some(sink) = sink {
+            sink.take(lines).await.map_err(|error| StoreError::AuditUnavailable(error.into()))?;
+        }
+        Ok(self.batch("COMMIT").await?)
     }
 
     /// What to wait for before anything that was read here is told; see [`Seen`].

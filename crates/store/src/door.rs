@@ -107,11 +107,12 @@ impl Store {
     /// `File` when a file cannot be made or read, `Schema` when the schema is newer, older or was edited, `Settings` for
     /// settings that do not keep what they must, else `Unavailable`.
     pub async fn open(config: StoreConfig) -> Result<Self, StoreError> {
+        let sink = config.sink.map(AuditSink::open);
         let engine = match config.place {
-            Place::Sqlite(file) => Engine::Sqlite(SqliteFile::open(file).await?),
+            Place::Sqlite(file) => Engine::Sqlite(SqliteFile::open(file, sink.clone()).await?),
             Place::Postgres(server) => Engine::Postgres(PostgresServer::open(&server).await?),
         };
-        Ok(Self { engine, limits: config.limits, sink: config.sink.map(AuditSink::open) })
+        Ok(Self { engine, limits: config.limits, sink })
     }
 
     /// Waits for calls in progress and closes every connection.

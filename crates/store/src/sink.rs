@@ -5,7 +5,6 @@
 mod file;
 mod syslog;
 
-use crate::StoreError;
 use std::{
     io,
     path::PathBuf,
@@ -70,15 +69,15 @@ impl AuditSink {
     /// Has the sink take a transaction's lines.
     ///
     /// # Errors
-    /// `AuditUnavailable` where it must take them and does not.
-    pub(crate) async fn take(&self, lines: Vec<String>) -> Result<(), StoreError> {
+    /// Where it must take them and does not.
+    pub(crate) async fn take(&self, lines: Vec<String>) -> io::Result<()> {
         if lines.is_empty() {
             return Ok(());
         }
         let Err(error) = self.try_take(lines).await else { return Ok(()) };
         metrics::counter!("countersign_audit_sink_failures_total").increment(1);
         tracing::error!(%error, alarm = true, required = self.required, "the audit's second sink takes no entry");
-        if self.required { Err(StoreError::AuditUnavailable(error.into())) } else { Ok(()) }
+        if self.required { Err(error) } else { Ok(()) }
     }
 
     async fn try_take(&self, lines: Vec<String>) -> io::Result<()> {
@@ -86,14 +85,17 @@ impl AuditSink {
         if self.hangs.load(Ordering::SeqCst) {
             return Err(hangs());
         }
-        let (taken, answer) = oneshot::channel();
+        let (taken, mut answer) = oneshot::channel();
         self.to_writer.try_send(Batch { lines, taken }).map_err(|_| io::Error::from(io::ErrorKind::WouldBlock))?;
-        match timeout(self.wait, answer).await {
+        match timeout(self.wait, &mut answer).await {
             Ok(Ok(taken)) => taken,
             Ok(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
             Err(_) => {
                 self.hangs.store(true, Ordering::SeqCst);
-                Err(hangs())
+                // It answered meanwhile, and may have said that it does not hang before we said that it does.
+                let Ok(taken) = answer.try_recv() else { return Err(hangs()) };
+                self.hangs.store(false, Ordering::SeqCst);
+                taken
             }
         }
     }
@@ -110,11 +112,12 @@ fn work(place: &SinkPlace, batches: &mpsc::Receiver<Batch>, hangs: &AtomicBool) 
             SinkPlace::File(path) => file::append(path, &lines),
             SinkPlace::Syslog(path) => syslog::send(path, &lines),
         };
-        hangs.store(false, Ordering::SeqCst);
         for batch in waiting {
             // Nobody may be waiting any more.
             let _gone = batch.taken.send(written.as_ref().copied().map_err(|error| error.kind().into()));
         }
+        // After the answers: whoever says that it hangs looks for his once more.
+        hangs.store(false, Ordering::SeqCst);
     }
 }
 

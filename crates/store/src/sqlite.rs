@@ -8,6 +8,7 @@ use crate::{
     StoreError,
     conn::{Conn, Link},
     migrate,
+    sink::AuditSink,
 };
 use sqlx::{
     SqlitePool,
@@ -59,10 +60,10 @@ pub(crate) struct SqliteFile {
 
 impl SqliteFile {
     /// Opens the file, makes it where absent and brings its schema up to date.
-    pub(crate) async fn open(config: SqliteConfig) -> Result<Self, StoreError> {
+    pub(crate) async fn open(config: SqliteConfig, sink: Option<AuditSink>) -> Result<Self, StoreError> {
         make_private(&config.path).map_err(|source| StoreError::File { path: config.path.clone(), source })?;
         let options = connect_options(&config);
-        let writer = Writer::open(options.clone(), config.busy_timeout).await?;
+        let writer = Writer::open(options.clone(), sink, config.busy_timeout).await?;
         migrate::sqlite(&mut *writer.alone().await?).await?;
         let reading = options.clone().pragma("query_only", "ON");
         let readers = pool(config.readers.max(1), &config).connect_with(reading).await?;

@@ -61,11 +61,8 @@ impl Tx {
     /// # Errors
     /// `AuditUnavailable` where a sink that must take them does not: nothing was written here. `Unavailable` leaves open whether
     /// it is durable, unless a statement had failed before.
-    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
-        if let Some(sink) = &self.sink {
-            sink.take(self.conn.take_lines()).await?;
-        }
-        Ok(self.conn.commit().await?)
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        self.conn.commit(self.sink.as_ref()).await
     }
 }
 
@@ -117,7 +114,7 @@ impl Store {
                 let seen = tx.seen();
                 let done = body(tx).await?;
                 match seen {
-                    Some(seen) => seen.settled().await.map(|()| done).map_err(StoreError::from),
+                    Some(seen) => seen.settled().await.map(|()| done),
                     None => Ok(done),
                 }
             };

@@ -3,12 +3,15 @@
 //!
 //! Units run one after another, each behind a savepoint, in one transaction; the first that is done queues a COMMIT behind all who
 //! wait at that moment. So a lone caller pays one fsync, and a hundred at once share one. Invariants: nobody is told that it is
-//! committed before that COMMIT returned; a unit that fails takes back its own writes and no other's; where the transaction itself
-//! is lost, all who were in it are told so. A unit that only looked may have seen what others of its group wrote: what it answers
+//! committed before that COMMIT returned, and no COMMIT is asked for before the audit's second sink, where it must, took the lines of
+//! all units, at once; a unit that fails takes back its own writes and no other's; where the transaction itself is lost, all who were
+//! in it are told so. A unit that only looked may have seen what others of its group wrote: what it answers
 //! waits for the COMMIT too, see [`Seen`].
 
+use crate::{StoreError, sink::AuditSink};
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
+    io,
     ops::{Deref, DerefMut},
     sync::Arc,
     time::Duration,
@@ -30,6 +33,7 @@ pub(crate) struct Writer {
 #[derive(Debug)]
 struct Desk {
     options: SqliteConnectOptions,
+    sink: Option<AuditSink>,
     /// `None` after a failure that left its state unknown, and at the end.
     conn: Option<SqliteConnection>,
     /// The open transaction.
@@ -46,6 +50,8 @@ struct Group {
     outcome: watch::Sender<Option<Outcome>>,
     /// Units that are done and wait for the COMMIT. The first unit needs no savepoint: there is nothing else to take back.
     done: usize,
+    /// What they told the audit.
+    lines: Vec<String>,
 }
 
 /// What became of a group.
@@ -53,6 +59,8 @@ struct Group {
 enum Outcome {
     Committed,
     Lost(Arc<sqlx::Error>),
+    /// The second sink did not take the lines.
+    Untold(Arc<io::Error>),
 }
 
 /// Waits for the fate of a group in which a unit has looked about.
@@ -63,10 +71,13 @@ impl Seen {
     ///
     /// # Errors
     /// Where it was lost: what the unit saw never happened.
-    pub(crate) async fn settled(mut self) -> Result<(), sqlx::Error> {
+    pub(crate) async fn settled(mut self) -> Result<(), StoreError> {
         let outcome = self.0.wait_for(Option::is_some).await.map_err(|_| sqlx::Error::PoolClosed)?;
         match &*outcome {
-            Some(Outcome::Lost(error)) => Err(sqlx::Error::Io(std::io::Error::other(Arc::clone(error)))),
+            Some(Outcome::Lost(error)) => Err(StoreError::Unavailable(io::Error::other(Arc::clone(error)).into())),
+            Some(Outcome::Untold(error)) => {
+                Err(StoreError::AuditUnavailable(io::Error::new(error.kind(), Arc::clone(error)).into()))
+            }
             Some(Outcome::Committed) | None => Ok(()),
         }
     }
@@ -74,9 +85,13 @@ impl Seen {
 
 impl Writer {
     /// Connects.
-    pub(crate) async fn open(options: SqliteConnectOptions, patience: Duration) -> Result<Self, sqlx::Error> {
+    pub(crate) async fn open(
+        options: SqliteConnectOptions,
+        sink: Option<AuditSink>,
+        patience: Duration,
+    ) -> Result<Self, sqlx::Error> {
         let conn = Some(SqliteConnection::connect_with(&options).await?);
-        let desk = Desk { options, conn, group: None, stray: false, closed: false };
+        let desk = Desk { options, sink, conn, group: None, stray: false, closed: false };
         Ok(Self { desk: Arc::new(Mutex::new(desk)), patience })
     }
 
@@ -140,7 +155,8 @@ impl Desk {
         self.connect().await?;
         let sql =
             if self.group.is_some() { "-- unit.begin\nSAVEPOINT unit" } else { "-- group.begin\nBEGIN IMMEDIATE" };
-        let group = self.group.get_or_insert_with(|| Group { outcome: watch::Sender::new(None), done: 0 });
+        let group =
+            self.group.get_or_insert_with(|| Group { outcome: watch::Sender::new(None), done: 0, lines: vec![] });
         let (outcome, first) = (group.outcome.subscribe(), group.done == 0);
         // Whoever goes away in the middle of this leaves a stray unit.
         self.stray = true;
@@ -177,11 +193,22 @@ impl Desk {
     /// Makes the open group durable and tells its units.
     async fn commit(&mut self) {
         self.tidy().await;
-        if self.group.is_none() {
-            return;
+        let Some(group) = &mut self.group else { return };
+        if let Some(sink) = &self.sink
+            && let Err(error) = sink.take(std::mem::take(&mut group.lines)).await
+        {
+            return self.take_back(error).await;
         }
         match self.run("-- group.commit\nCOMMIT").await {
             Ok(()) => self.tell(Outcome::Committed),
+            Err(error) => drop(self.lose(error).await),
+        }
+    }
+
+    /// Takes back what a whole group wrote that the second sink did not take.
+    async fn take_back(&mut self, error: io::Error) {
+        match self.run("-- group.end\nROLLBACK").await {
+            Ok(()) => self.tell(Outcome::Untold(Arc::new(error))),
             Err(error) => drop(self.lose(error).await),
         }
     }
@@ -231,18 +258,22 @@ impl Unit {
         self.turn.as_ref().is_some_and(shares).then(|| Seen(self.outcome.clone()))
     }
 
-    /// Returns once the unit is durable. An error leaves open whether it is.
-    pub(crate) async fn commit(mut self) -> Result<(), sqlx::Error> {
+    /// Returns once the unit is durable and the second sink has its lines of the audit.
+    ///
+    /// # Errors
+    /// `AuditUnavailable` where a sink that must take them does not: nothing was written. `Unavailable` leaves open whether it is durable.
+    pub(crate) async fn commit(mut self, lines: Vec<String>) -> Result<(), StoreError> {
         let mut turn = self.turn.take().ok_or(sqlx::Error::PoolClosed)?;
         let done = turn.group.as_ref().map_or(0, |group| group.done);
         if done > 0
             && let Err(error) = turn.run("-- unit.end\nRELEASE unit").await
         {
             // Where the savepoint is gone the transaction is.
-            return Err(turn.lose(error).await);
+            return Err(turn.lose(error).await.into());
         }
         if let Some(group) = &mut turn.group {
             group.done += 1;
+            group.lines.extend(lines);
         }
         drop(turn);
         if done == 0 {

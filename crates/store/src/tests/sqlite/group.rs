@@ -1,7 +1,9 @@
 //! Units that share a transaction: one COMMIT for many, each its own failure, one fate.
 
 use super::*;
-use crate::{AuditBody, tx::Scope};
+use crate::{AuditBody, SinkConfig, SinkPlace, StoreConfig, tx::Scope};
+use serde_json::Value;
+use std::os::unix::fs::symlink;
 use tokio::{task::JoinSet, time::timeout};
 
 const MANY: i64 = 64;
@@ -139,4 +141,38 @@ async fn callers_who_go_away_leave_nothing_half_done_and_nobody_stuck() {
     timeout(std::time::Duration::from_secs(5), f.store.checkpoint()).await.unwrap().unwrap();
     let chain = f.store.verify_audit(f.tenant).await.unwrap();
     assert!(matches!(chain, crate::Chain::Intact { .. }), "{chain:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_sink_takes_the_lines_of_a_whole_group_or_nothing_of_it_is_written() {
+    let f = Fixture::on(ENGINE).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (link, whole) = (folder.path().join("audit.jsonl"), folder.path().join("whole"));
+    let place = SinkPlace::File(link.clone());
+    let sink = SinkConfig { place, required: true, wait: std::time::Duration::from_secs(5) };
+    let store = Store::open(StoreConfig { sink: Some(sink), ..f.home.config() }).await.unwrap();
+    let together = async || {
+        let turn = store.begin(Scope::Tenant(f.tenant)).await.unwrap();
+        let mut going = JoinSet::new();
+        for _ in 0..MANY {
+            let (store, tenant) = (store.clone(), f.tenant);
+            going.spawn(async move { entry(&store, tenant).await });
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        drop(turn);
+        going.join_all().await
+    };
+    symlink("/dev/full", &link).unwrap();
+    let refused = together().await;
+    assert!(refused.iter().all(|one| matches!(one, Err(StoreError::AuditUnavailable(_)))), "{refused:?}");
+    assert_eq!(entries(&f).await, 0);
+    std::fs::remove_file(&link).unwrap();
+    symlink(&whole, &link).unwrap();
+    assert!(together().await.iter().all(Result::is_ok), "it comes back by itself");
+    let lines = std::fs::read_to_string(&whole).unwrap();
+    let seqs: Vec<i64> =
+        lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].as_i64().unwrap()).collect();
+    let stored = f.store.audit_entries(f.tenant, 0, 1_000).await.unwrap();
+    let stored: Vec<i64> = stored.iter().filter(|one| one.kind == "test.entry").map(|one| one.seq).collect();
+    assert_eq!((seqs.len() as i64, &seqs), (MANY, &stored), "each line once, in the order of the chain");
 }
