@@ -110,7 +110,7 @@ impl Vault {
 
     /// Waits until the job has ended.
     async fn ended(&self, id: JobId) -> Result<Job> {
-        let late = Instant::now() + Duration::from_secs(60);
+        let late = Instant::now() + Duration::from_secs(120);
         loop {
             let job = self.job(id).await?;
             if !job.state.is_open() {

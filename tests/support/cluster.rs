@@ -3,13 +3,13 @@
 //!
 //! Invariant: no process outlives its `Cluster`.
 
-use crate::{caller::Tenant, database::Database, places, softhsm::Tokens};
+use crate::{caller::Tenant, database::Database, places, ports::free_port, softhsm::Tokens};
 use anyhow::{Context, Result, bail, ensure};
 use biometrics::Policy;
 use std::{
     fs,
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -419,10 +419,6 @@ fn addresses(config: &Path) -> Result<(SocketAddr, SocketAddr)> {
         Ok(line.trim_matches('"').parse()?)
     };
     Ok((value("listen")?, value("admin_listen")?))
-}
-
-fn free_port() -> Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 /// One plain HTTP GET; an answer other than 200 is an error.

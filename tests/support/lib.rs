@@ -17,6 +17,7 @@ pub mod json;
 pub mod load;
 pub mod performer;
 pub mod places;
+mod ports;
 pub mod scan;
 pub mod scene;
 pub mod skips;
