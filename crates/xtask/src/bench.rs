@@ -28,11 +28,30 @@ pub(crate) struct Options {
     /// Take this many of them.
     #[arg(long, default_value_t = 60)]
     limit: usize,
+    /// Run these benches alone
+    #[arg(long, value_enum)]
+    only: Option<Benches>,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self { images: None, limit: 60 }
+/// Benches that belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Benches {
+    /// Single frames, memory settings, captures through all gates.
+    Engine,
+    /// What a Python team would run.
+    Peers,
+    /// Group commit, verification beside many references, rotation.
+    Store,
+}
+
+impl Options {
+    /// These alone, on what there is.
+    pub(crate) const fn only(benches: Benches) -> Self {
+        Self { images: None, limit: 60, only: Some(benches) }
+    }
+
+    fn wants(&self, benches: Benches) -> bool {
+        self.only.is_none_or(|only| only == benches)
     }
 }
 
@@ -44,7 +63,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// What every bench on every pack came to.
+/// What every bench that is wanted came to, on every pack.
 pub(crate) fn results(options: &Options) -> Result<Vec<Value>> {
     let packs = prepare::packs(&mut Tally::default())?;
     Tool::new("cargo").args(["build", "--locked", "--release", "--package", "countersign-benches"]).run()?;
@@ -60,8 +79,11 @@ pub(crate) fn results(options: &Options) -> Result<Vec<Value>> {
     };
     for pack in packs {
         let bench = |name: &str| bench_of(name, pack);
-        let mut tools = vec![bench("frame"), bench("memory"), bench("capture").args(["--blocks", CAPTURE_BLOCKS])];
-        for name in ["peers", "capture-peers"] {
+        let mut tools = Vec::new();
+        if options.wants(Benches::Engine) {
+            tools.extend([bench("frame"), bench("memory"), bench("capture").args(["--blocks", CAPTURE_BLOCKS])]);
+        }
+        for name in ["peers", "capture-peers"].into_iter().filter(|_| options.wants(Benches::Peers)) {
             match peers(bench(name))? {
                 Some(tool) => tools.push(tool),
                 None => command::say(&format!("skipped: {name}: no ../shared/reference beside this repository")),
@@ -71,10 +93,10 @@ pub(crate) fn results(options: &Options) -> Result<Vec<Value>> {
             results.push(said(tool)?);
         }
     }
-    if places::target().join("packs").join(FP32).is_dir() {
+    if options.wants(Benches::Engine) && places::target().join("packs").join(FP32).is_dir() {
         results.push(said(bench_of("capture", FP32).args(["--blocks", CAPTURE_BLOCKS]))?);
     }
-    for name in ["commits", "references", "rewraps"] {
+    for name in ["commits", "references", "rewraps"].into_iter().filter(|_| options.wants(Benches::Store)) {
         let folder = places::target().join("bench-store");
         results.push(said(Tool::new(&program).arg(name).arg("--folder").arg(folder))?);
     }
