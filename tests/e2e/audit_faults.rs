@@ -15,6 +15,7 @@ use support::{
     books::Books,
     caller::{Caller, action, challenge},
     cluster,
+    database::Database,
     load::{Answered, Faces, Proved, Seen},
     scene::Scene,
     skips,
@@ -36,7 +37,7 @@ const O_NONBLOCK: i32 = 0o4000;
 enum Fault {
     /// The table refuses entries.
     Trigger,
-    /// The database's disk is full.
+    /// The disk of the database's file is full.
     DiskFull,
     /// Somebody holds the database's write lock.
     DatabaseHangs,
@@ -73,9 +74,9 @@ const CALLS: [Call; 7] = [
     Call::Revoke,
 ];
 
-/// Two small disks: one for the database, to be filled, and one that is read-only.
+/// Two small disks: one for the database's file, to be filled, and one that is read-only.
 struct Disks {
-    data: PathBuf,
+    data: Option<PathBuf>,
     read_only: PathBuf,
 }
 
@@ -83,21 +84,24 @@ impl Disks {
     /// Moves the database onto a disk of its own. Nothing where this machine mounts none.
     fn mount(scene: &mut Scene) -> Result<Option<Self>> {
         let folder = scene.cluster.folder().to_owned();
-        let disks = Self { data: folder.join("data"), read_only: folder.join("read-only") };
+        let file = scene.database().file().is_some();
+        let disks = Self { data: file.then(|| folder.join("data")), read_only: folder.join("read-only") };
         fs::create_dir(&disks.read_only)?;
         if mount(&["-t", "tmpfs", "-o", "size=1m", "tmpfs"], &disks.read_only).is_err() {
             return Ok(None);
         }
         fs::write(disks.read_only.join("audit.jsonl"), "")?;
         mount(&["-o", "remount,ro"], &disks.read_only)?;
-        scene.cluster.gateway.kill()?;
-        let kept = folder.join("data-kept");
-        fs::rename(&disks.data, &kept)?;
-        fs::create_dir(&disks.data)?;
-        mount(&["-t", "tmpfs", "-o", "size=64m", "tmpfs"], &disks.data)?;
-        for entry in fs::read_dir(&kept)? {
-            let path = entry?.path();
-            fs::copy(&path, disks.data.join(path.file_name().context("a name")?))?;
+        if let Some(data) = &disks.data {
+            scene.cluster.gateway.kill()?;
+            let kept = folder.join("data-kept");
+            fs::rename(data, &kept)?;
+            fs::create_dir(data)?;
+            mount(&["-t", "tmpfs", "-o", "size=64m", "tmpfs"], data)?;
+            for entry in fs::read_dir(&kept)? {
+                let path = entry?.path();
+                fs::copy(&path, data.join(path.file_name().context("a name")?))?;
+            }
         }
         Ok(Some(disks))
     }
@@ -105,7 +109,7 @@ impl Disks {
 
 impl Drop for Disks {
     fn drop(&mut self) {
-        for disk in [&self.data, &self.read_only] {
+        for disk in self.data.iter().chain([&self.read_only]) {
             let _ = Command::new("umount").arg("-l").arg(disk).status();
         }
     }
@@ -159,24 +163,22 @@ impl Bench {
         self.scene.cluster.folder().join(name)
     }
 
-    fn database(&self) -> Result<PathBuf> {
-        Ok(self.scene.database().file().context("these faults are made in an SQLite file")?.to_owned())
-    }
-
     fn can(&self, fault: Fault) -> bool {
-        self.disks.is_some() || !matches!(fault, Fault::DiskFull | Fault::SinkReadOnly)
+        match fault {
+            // A server's disk is the server's.
+            Fault::DiskFull => self.disks.as_ref().is_some_and(|disks| disks.data.is_some()),
+            Fault::SinkReadOnly => self.disks.is_some(),
+            _ => true,
+        }
     }
 
     fn break_it(&self, fault: Fault) -> Result<Broken> {
-        let (database, sink) = (self.database()?, self.file("audit.jsonl"));
+        let (database, sink) = (self.scene.database(), self.file("audit.jsonl"));
         let mut lock = None;
         match fault {
-            Fault::Trigger => {
-                let refuse = "CREATE TRIGGER no_audit BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END";
-                surgery::define(&database, &[refuse])?;
-            }
-            Fault::DiskFull => fill(&database)?,
-            Fault::DatabaseHangs => lock = Some(Reader::locking(&database)?),
+            Fault::Trigger => surgery::refuse_audit(database, true)?,
+            Fault::DiskFull => fill(database)?,
+            Fault::DatabaseHangs => lock = Some(Reader::locking(database)?),
             Fault::SinkFull => point(&sink, Path::new("/dev/full"))?,
             Fault::SinkReadOnly => {
                 let disks = self.disks.as_ref().context("no disks")?;
@@ -190,8 +192,8 @@ impl Bench {
     fn mend(&self, broken: Broken) -> Result<Option<fs::File>> {
         point(&self.file("audit.jsonl"), &self.file("whole.jsonl"))?;
         match (broken.fault, broken.lock) {
-            (Fault::Trigger, _) => surgery::define(&self.database()?, &["DROP TRIGGER no_audit"])?,
-            (Fault::DiskFull, _) => fs::remove_file(self.database()?.with_extension("filler"))?,
+            (Fault::Trigger, _) => surgery::refuse_audit(self.scene.database(), false)?,
+            (Fault::DiskFull, _) => fs::remove_file(filler(self.scene.database())?)?,
             (_, Some(lock)) => lock.end()?,
             (Fault::SinkHangs, _) => {
                 // Somebody reads at last: whoever hangs in the pipe comes free.
@@ -349,27 +351,27 @@ fn point(link: &Path, to: &Path) -> Result<()> {
 }
 
 /// Empties the write-ahead log, so that the next entry needs room, and leaves none.
-fn fill(database: &Path) -> Result<()> {
+fn fill(database: &Database) -> Result<()> {
     surgery::define(database, &["PRAGMA wal_checkpoint(TRUNCATE)"])?;
-    let filler = database.with_extension("filler");
-    let full =
-        cluster::output(Command::new("dd").args(["if=/dev/zero", "bs=4096"]).arg(format!("of={}", filler.display())));
+    let filler = format!("of={}", filler(database)?.display());
+    let full = cluster::output(Command::new("dd").args(["if=/dev/zero", "bs=4096"]).arg(filler));
     ensure!(full.is_err(), "the disk never filled");
     Ok(())
+}
+
+fn filler(database: &Database) -> Result<PathBuf> {
+    Ok(database.file().context("a server's disk is the server's")?.with_extension("filler"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r4_no_answer_leaves_without_its_row_whatever_keeps_the_audit_from_being_written() -> Result<()> {
     let Some(()) = skips::or_skip("audit_faults", surgery::possible()) else { return Ok(()) };
     let Some(scene) = Scene::open("audit_faults").await? else { return Ok(()) };
-    if scene.database().file().is_none() {
-        println!("skipped: audit_faults: these faults are made in an SQLite file");
-        return Ok(());
-    }
+    let on_server = scene.database().file().is_none();
     let mut bench = Bench::open(scene).await?;
     let from = bench.entries().await?;
     let faults: Vec<Fault> = FAULTS.into_iter().filter(|fault| bench.can(*fault)).collect();
-    if faults.len() < FAULTS.len() {
+    if faults.len() + usize::from(on_server) < FAULTS.len() {
         println!("skipped: audit_faults: this machine mounts no disks: full and read-only ones are left out");
     }
     let each = faults.len() * CALLS.len();
@@ -385,13 +387,12 @@ async fn r4_no_answer_leaves_without_its_row_whatever_keeps_the_audit_from_being
     bench.sink_has_all(from).await?;
 
     // The sabotage: a row, and a line of the sink, go after their answer has left.
-    let unlock = "DROP TRIGGER audit_is_never_cut";
     let last = "DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit WHERE kind = 'attempt.decided')";
     let text = fs::read_to_string(bench.file("whole.jsonl"))?;
     let cut = text.lines().take(text.lines().count() - 1).collect::<Vec<_>>().join("\n");
     fs::write(bench.file("whole.jsonl"), cut)?;
     let sink_seen = bench.sink_has_all(from).await.is_err();
-    surgery::define(&bench.database()?, &[unlock])?;
+    surgery::unlock_audit(bench.scene.database())?;
     surgery::operate(bench.scene.database(), &[last])?;
     report.control_triggered = sink_seen && bench.books.check(&bench.seen).await.is_err();
     report.close()

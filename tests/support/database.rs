@@ -139,11 +139,16 @@ fn server() -> Result<&'static Server> {
 /// # Errors
 /// Where one fails.
 pub(crate) fn psql(socket: &Path, database: &str, statements: &[&str]) -> Result<String> {
-    let program = server::binaries().context("no Postgres")?.join("psql");
-    let mut command = Command::new(program);
-    command.args(["-X", "-v", "ON_ERROR_STOP=1", "-U", SUPERUSER, "-h"]).arg(socket).args(["-d", database]);
+    let mut command = psql_at(socket, database)?;
     if statements.len() > 1 {
         command.arg("-1");
     }
     output(command.args(statements.iter().flat_map(|sql| ["-c", sql])))
+}
+
+/// The program, as the superuser.
+pub(crate) fn psql_at(socket: &Path, database: &str) -> Result<Command> {
+    let mut command = Command::new(server::binaries().context("no Postgres")?.join("psql"));
+    command.args(["-X", "-v", "ON_ERROR_STOP=1", "-U", SUPERUSER, "-h"]).arg(socket).args(["-d", database]);
+    Ok(command)
 }

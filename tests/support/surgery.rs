@@ -5,7 +5,7 @@
 
 use crate::{
     cluster::output,
-    database::{Database, psql},
+    database::{Database, psql, psql_at},
     places,
 };
 use anyhow::{Context, Result, ensure};
@@ -75,8 +75,39 @@ pub fn operate(database: &Database, statements: &[&str]) -> Result<()> {
 ///
 /// # Errors
 /// Where a statement fails.
-pub fn define(database: &Path, statements: &[&str]) -> Result<()> {
-    output(Command::new("python3").args(["-c", DEFINE]).arg(database).args(statements)).map(drop)
+pub fn define(database: &Database, statements: &[&str]) -> Result<()> {
+    match database {
+        Database::File(path) => output(python(DEFINE).arg(path).args(statements)).map(drop),
+        Database::Server { socket, name } => psql(socket, name, statements).map(drop),
+    }
+}
+
+/// Has the audit's table take no entry, or take them again.
+///
+/// # Errors
+/// Where it stands so already.
+pub fn refuse_audit(database: &Database, refuse: bool) -> Result<()> {
+    let statements: &[&str] = match (database, refuse) {
+        (Database::File(_), true) => {
+            &["CREATE TRIGGER no_audit BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END"]
+        }
+        (Database::File(_), false) => &["DROP TRIGGER no_audit"],
+        (Database::Server { .. }, true) => &[
+            "CREATE FUNCTION no_audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$",
+            "CREATE TRIGGER no_audit BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION no_audit()",
+        ],
+        (Database::Server { .. }, false) => &["DROP TRIGGER no_audit ON audit", "DROP FUNCTION no_audit()"],
+    };
+    define(database, statements)
+}
+
+/// Takes away what keeps audit entries from being deleted.
+///
+/// # Errors
+/// Where it is gone already.
+pub fn unlock_audit(database: &Database) -> Result<()> {
+    let on = if database.file().is_some() { "" } else { " ON audit" };
+    define(database, &[&format!("DROP TRIGGER audit_is_never_cut{on}")])
 }
 
 /// Changes rows as a program would that neither overwrites what it deletes nor writes its log back.
@@ -166,21 +197,33 @@ impl Reader {
     /// # Errors
     /// Where the process does not come so far.
     pub fn begin(database: &Path) -> Result<Self> {
-        Self::within(READ, database)
+        let mut command = python(READ);
+        command.arg(database);
+        Self::within(command, b"")
     }
 
-    /// Takes the write lock and keeps it.
+    /// Takes the lock that writers of the audit need, and keeps it.
     ///
     /// # Errors
     /// Where the process does not come so far.
-    pub fn locking(database: &Path) -> Result<Self> {
-        Self::within(WRITE, database)
+    pub fn locking(database: &Database) -> Result<Self> {
+        match database {
+            Database::File(path) => {
+                let mut command = python(WRITE);
+                command.arg(path);
+                Self::within(command, b"")
+            }
+            Database::Server { socket, name } => {
+                let mut command = psql_at(socket, name)?;
+                command.args(["-q", "-A", "-t"]);
+                Self::within(command, b"BEGIN;\nLOCK TABLE audit IN ACCESS EXCLUSIVE MODE;\nSELECT 0;\n")
+            }
+        }
     }
 
-    fn within(script: &str, database: &Path) -> Result<Self> {
-        let mut command = Command::new("python3");
-        command.args(["-c", script]).arg(database).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn()?;
+    fn within(mut command: Command, said: &[u8]) -> Result<Self> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        child.stdin.as_mut().context("no input")?.write_all(said)?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("no output")?).read_line(&mut line)?;
         let reader = Self(child);

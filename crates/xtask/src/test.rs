@@ -13,7 +13,8 @@ use std::{
 };
 
 /// Modules of the end-to-end tests that run on both: SQLite with key files, Postgres with SoftHSM tokens.
-const STORE_AND_KEYS: [&str; 12] = [
+const STORE_AND_KEYS: [&str; 13] = [
+    "audit_faults::",
     "challenge::",
     "crash::",
     "credentials::",
