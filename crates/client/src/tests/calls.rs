@@ -21,7 +21,7 @@ fn reference() -> Answer {
         feature_space: "test".into(),
         created_at: Some(wire::convert::timestamp(1)),
     };
-    Answer::Reference(v1::GetReferenceResponse { reference: Some(reference) })
+    Answer::Reference(v1::GetReferenceResponse { reference: Some(reference), successor: None })
 }
 
 fn refused(reason: &Reason) -> Answer {

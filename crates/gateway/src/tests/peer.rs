@@ -175,7 +175,7 @@ impl InferenceService for StandIn {
         let mut request = request.into_inner();
         assert!(request.reference.is_some(), "a verification arrives with its reference");
         let decision = Some(self.decide(request.context.take()).await?);
-        Ok(Response::new(v1::InferenceServiceVerifyResponse { decision }))
+        Ok(Response::new(v1::InferenceServiceVerifyResponse { decision, successor: None, succeeded: false }))
     }
 
     async fn make_tenant_secrets(
