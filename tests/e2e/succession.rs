@@ -31,7 +31,7 @@ impl House {
         }
         let Some(scene) = Scene::open(test).await? else { return Ok(None) };
         let store = Store::open(scene.database().config()).await?;
-        Ok(Some(Self { scene, faces: Faces::new(900, 90)?, store }))
+        Ok(Some(Self { scene, faces: Faces::new(1800, 90)?, store }))
     }
 
     async fn enroll(&mut self, user: &str) -> Result<[u8; 32]> {

@@ -308,7 +308,10 @@ fn succession(
     let over = opened.successor.as_ref().map(|row| row.id);
     match (made, succeeded, verdict) {
         (None, false, _) => Ok(None),
-        (Some(successor), false, Verdict::Accept) => Ok(Some(Succession::Begins { reference, over, successor })),
+        (Some(made), false, Verdict::Accept) => {
+            let successor = Box::new(made);
+            Ok(Some(Succession::Begins { reference, over, successor }))
+        }
         (None, true, Verdict::Accept) => {
             let successor = over.ok_or(Reason::Internal)?;
             Ok(Some(Succession::Ends { reference, successor }))

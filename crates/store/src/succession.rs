@@ -22,7 +22,7 @@ pub enum Succession {
         /// The successor that it was opened with, which the capture did not match: this one takes its place.
         over: Option<ReferenceId>,
         /// The new successor.
-        successor: SealedRow,
+        successor: Box<SealedRow>,
     },
     /// Both matched: the successor is the reference from now on, and the former one is erased.
     Ends {

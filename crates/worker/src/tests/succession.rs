@@ -3,6 +3,7 @@
 use super::fixture::{Fixture, OWNER, Tenant, capture, refusing};
 use crate::{StartError, renewal, room::Room, work::Given};
 use biometrics::Gate;
+use receipt::TrustedKeys;
 use std::{fs, path::Path};
 use wire::{Reason, v1};
 
@@ -15,6 +16,7 @@ struct Scene {
     reference: v1::SealedReference,
     /// Somebody else's, made by the one before.
     foreign: v1::SealedReference,
+    keys: TrustedKeys,
 }
 
 impl Scene {
@@ -24,7 +26,8 @@ impl Scene {
         let reference = fixture.reference(&tenant, "alice");
         let foreign = fixture.reference_of_another(&tenant, "alice");
         assert_eq!(reference.feature_space, BEFORE);
-        fixture.succeed(test).then_some(Self { fixture, tenant, reference, foreign })
+        let keys = fixture.trusted();
+        fixture.succeed(test).then_some(Self { fixture, tenant, reference, foreign, keys })
     }
 
     fn verify(
@@ -49,7 +52,7 @@ impl Scene {
     }
 
     fn claims(&self, decision: &v1::Decision) -> receipt::ReceiptClaims {
-        receipt::evidence(&decision.receipt, &self.fixture.trusted()).unwrap().claims().clone()
+        receipt::evidence(&decision.receipt, &self.keys).unwrap().claims().clone()
     }
 }
 

@@ -25,7 +25,7 @@ fn begins(opened: &Opened, new: &SealedRow) -> RecordOutcome {
     let succession = Succession::Begins {
         reference: opened.reference.as_ref().unwrap().id,
         over: opened.successor.as_ref().map(|row| row.id),
-        successor: new.clone(),
+        successor: Box::new(new.clone()),
     };
     RecordOutcome { succession: Some(succession), ..outcome(opened, Settlement::Reset) }
 }
