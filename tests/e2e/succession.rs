@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use receipt::{Expected, ExpectedDeletion, verify_deletion_proof};
 use serde_json::Value;
+use std::time::Duration;
 use store::{Chain, Store, UserReferences};
 use support::{
     caller::Caller,
@@ -14,6 +15,7 @@ use support::{
     scene::{self, Scene},
     skips,
 };
+use tokio::time::{Instant, sleep};
 use tonic::Code;
 use wire::v1::{self, Gate, GateStatus};
 
@@ -54,8 +56,21 @@ impl House {
         Ok((found.reference, found.successor.context("no successor")?))
     }
 
+    /// Asks again while the gateway has not yet found the worker that was started anew.
+    async fn verified(&mut self, user: &str, frames: &[v1::Frame]) -> Result<v1::VerifyResponse> {
+        let late = Instant::now() + Duration::from_secs(10);
+        loop {
+            match self.scene.bank.verify_user(user, frames.to_vec()).await {
+                Err(status) if status.code() == Code::Unavailable && Instant::now() < late => {
+                    sleep(Duration::from_millis(200)).await;
+                }
+                answer => return Ok(answer?.1),
+            }
+        }
+    }
+
     async fn owner(&mut self, user: &str) -> Result<v1::VerifyResponse> {
-        let (_, answer) = self.scene.bank.verify_user(user, self.faces.owner.clone()).await?;
+        let answer = self.verified(user, &self.faces.owner.clone()).await?;
         ensure!(Decision::of_verify(&answer)? == Decision::Accept, "the owner is not accepted: {answer:?}");
         Ok(answer)
     }
@@ -63,7 +78,7 @@ impl House {
     /// Somebody else is refused, and nothing of the user's references changes.
     async fn stranger(&mut self, user: &str) -> Result<()> {
         let before = self.there(user).await?;
-        let (_, answer) = self.scene.bank.verify_user(user, self.faces.stranger.clone()).await?;
+        let answer = self.verified(user, &self.faces.stranger.clone()).await?;
         let non_match = Decision::refuse(Gate::Comparison, GateStatus::Fail, "COMPARISON_NON_MATCH");
         assert_eq!(Decision::of_verify(&answer)?, non_match);
         assert_eq!(self.there(user).await?, before, "a refusal changed the references");
