@@ -45,12 +45,10 @@ impl Bench<'_> {
         let threshold = self.threshold(attempt)?;
         let before = previous.pack.calibration().threshold_at(attempt.policy.fmr).ok_or(Reason::PolicyUnsupported)?;
         let reference = Stored::check(given.reference, previous.pack.feature_space())?;
-        // One that some third recogniser made is of no use here.
-        let (feature_space, given_successor) = (room.pack.feature_space(), given.successor);
-        let successor = match given_successor.filter(|(row, _)| row.feature_space == feature_space) {
-            Some((row, secrets)) => Some((Stored::check(row, feature_space)?, secrets)),
-            None => None,
-        };
+        // One that some third recogniser made, or a layout that this release does not read, is of no use here.
+        let feature_space = room.pack.feature_space();
+        let usable = |(row, secrets)| Stored::check(row, feature_space).ok().map(|stored| (stored, secrets));
+        let successor = given.successor.and_then(usable);
         let two = Two {
             reference: Compared {
                 stored: &reference,

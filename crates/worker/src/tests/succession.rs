@@ -120,7 +120,8 @@ fn a_successor_that_does_not_match_or_open_is_made_anew() {
     assert_eq!(another.feature_space, good.feature_space);
     let damaged = v1::SealedReference { ciphertext: vec![0; good.ciphertext.len()], ..good };
     let third = v1::SealedReference { feature_space: "a third".into(), ..another.clone() };
-    for useless in [another, damaged, third] {
+    let later = v1::SealedReference { transform_version: 99, ..another.clone() };
+    for useless in [another, damaged, third, later] {
         let answer = scene.verify((&reference, Some(&useless)), 0).unwrap();
         assert_eq!((answer.decision.unwrap().verdict(), answer.succeeded), (v1::Verdict::Accept, false));
         assert_ne!(answer.successor.unwrap().reference_id, useless.reference_id);
