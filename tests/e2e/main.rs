@@ -34,6 +34,7 @@ mod revocation;
 mod rotation;
 mod row_surgery;
 mod schedule;
+mod succession;
 mod tenants;
 mod third_party;
 mod tokens;

@@ -285,7 +285,7 @@ impl Hoard {
             lease_ms: 60_000,
             jti: Jti::new(random_id()?),
             status: StatusSecret::new(&[6; 32]),
-            feature_space: None,
+            feature_spaces: None,
             frames: Vec::new(),
         };
         let opened = match self.store.open_attempt(open).await? {
@@ -299,6 +299,7 @@ impl Hoard {
             settlement: Settlement::Reset,
             audit: AuditBody::default(),
             reference: Some(row),
+            succession: None,
             receipt: LiveReceipt {
                 jti: opened.jti,
                 pseudonym: "hoard".to_owned(),

@@ -46,7 +46,7 @@ pub(crate) enum Operator {
     /// See how far long-running work is.
     #[command(subcommand)]
     Job(jobs::Job),
-    /// Destroy many references of a tenant, with one proof for each user. Prints the job.
+    /// Destroy many references of a tenant, with one proof for each reference. Prints the job.
     Delete(deletion::Delete),
     /// Keep users' data from being erased for a legal matter.
     #[command(subcommand)]

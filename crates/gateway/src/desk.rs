@@ -42,7 +42,7 @@ pub struct Desk {
 /// One page of a job's proofs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proofs {
-    /// Compact JWS, one for each user.
+    /// Compact JWS, one for each reference.
     pub proofs: Vec<String>,
     /// Where the next page begins; `None` after the last.
     pub next: Option<Uuid>,

@@ -116,7 +116,7 @@ impl Store {
             let mut conn = self.read(tenant.id).await?;
             let sql = "-- bulk.due
                 SELECT user_id FROM sealed_references r
-                WHERE tenant = $1 AND COALESCE(last_used_at_ms, created_at_ms) <= $2
+                WHERE tenant = $1 AND successor = 0 AND COALESCE(last_used_at_ms, created_at_ms) <= $2
                 AND NOT EXISTS (SELECT 1 FROM waiting_deletions w WHERE w.tenant = r.tenant AND w.user_id = r.user_id)
                 LIMIT 1";
             let one = query(sql).bind(tenant.id.uuid()).bind(cutoff).fetch_optional(&mut conn).await?;
@@ -134,7 +134,7 @@ pub(crate) async fn count_expired(conn: &mut Conn, tenant: TenantId, now: i64) -
     let Some(cutoff) = cutoff_ms(&found.policy, now) else { return Ok(0) };
     let sql = "-- bulk.count_expired
         SELECT count(*) AS expired FROM sealed_references
-        WHERE tenant = $1 AND COALESCE(last_used_at_ms, created_at_ms) <= $2";
+        WHERE tenant = $1 AND successor = 0 AND COALESCE(last_used_at_ms, created_at_ms) <= $2";
     Ok(query(sql).bind(tenant.uuid()).bind(cutoff).fetch_one(conn).await?.try_get("expired")?)
 }
 
@@ -147,7 +147,7 @@ async fn expired(
 ) -> Result<Vec<UserId>, StoreError> {
     let sql = "-- bulk.expired
         SELECT user_id FROM sealed_references r
-        WHERE tenant = $1 AND COALESCE(last_used_at_ms, created_at_ms) <= $2 AND user_id > $3
+        WHERE tenant = $1 AND successor = 0 AND COALESCE(last_used_at_ms, created_at_ms) <= $2 AND user_id > $3
         AND NOT EXISTS (SELECT 1 FROM waiting_deletions w WHERE w.tenant = r.tenant AND w.user_id = r.user_id)
         ORDER BY user_id LIMIT $4";
     let rows = query(sql).bind(tenant.uuid()).bind(cutoff).bind(after).bind(limit).fetch_all(conn).await?;
@@ -164,7 +164,8 @@ async fn next_users(conn: &mut Conn, job: &Job, now: i64, limit: u32) -> Result<
     }
     let sql = if job.every_user {
         "-- bulk.everybody
-        SELECT user_id FROM sealed_references WHERE tenant = $1 AND $2 IS NOT NULL AND user_id > $3 ORDER BY user_id LIMIT $4"
+        SELECT user_id FROM sealed_references
+        WHERE tenant = $1 AND $2 IS NOT NULL AND successor = 0 AND user_id > $3 ORDER BY user_id LIMIT $4"
     } else {
         "-- bulk.listed
         SELECT user_id FROM job_users WHERE tenant = $1 AND job = $2 AND user_id > $3 ORDER BY user_id LIMIT $4"
@@ -179,7 +180,7 @@ async fn erase(mut tx: Tx, job: &Job, limit: u32) -> Result<EraseBatch, StoreErr
     let (mut erased, mut held) = (0, 0);
     for user in &users {
         let of = Of { tenant: job.tenant, user };
-        let Some(row) = references::load(&mut tx, job.tenant, user).await? else { continue };
+        let Some(found) = references::load(&mut tx, job.tenant, user).await? else { continue };
         let cause = job.cause.as_deref().unwrap_or(RETENTION);
         let erase = Erase { tenant: job.tenant, user, cause, job: Some(job.id), now };
         if holds::is_held(&mut tx, of).await? {
@@ -187,7 +188,7 @@ async fn erase(mut tx: Tx, job: &Job, limit: u32) -> Result<EraseBatch, StoreErr
             held += 1;
             continue;
         }
-        erasure::erase_row(&mut tx, erase, &row).await?;
+        erasure::erase_all(&mut tx, erase, &found).await?;
         strikes::forget(&mut tx, of).await?;
         erased += 1;
     }

@@ -424,7 +424,9 @@ async fn total(conn: &mut Conn, new: NewJob<'_>, now: i64) -> Result<i64, StoreE
     if let Some(users) = new.users {
         return Ok(i64::try_from(users.len()).unwrap_or(i64::MAX));
     }
+    // Erasures count users, what works on keys and layouts counts rows.
+    let rows = matches!(new.kind, JobKind::RotateKek | JobKind::RenewReferences);
     let sql = "-- jobs.total
-        SELECT count(*) AS total FROM sealed_references WHERE tenant = $1";
-    Ok(query(sql).bind(new.tenant.uuid()).fetch_one(conn).await?.try_get("total")?)
+        SELECT count(*) AS total FROM sealed_references WHERE tenant = $1 AND ($2 = 1 OR successor = 0)";
+    Ok(query(sql).bind(new.tenant.uuid()).bind(rows).fetch_one(conn).await?.try_get("total")?)
 }

@@ -16,7 +16,7 @@ fn prepared(test: &str) -> Option<(Engine, Pack, [Vec<u8>; 3])> {
     or_skip(test, both)
 }
 
-const POLICY: ExamineOptions = ExamineOptions { min_inter_eye_px: 60, presentation_attack: false };
+const POLICY: ExamineOptions = ExamineOptions { min_inter_eye_px: 60, presentation_attack: false, previous: false };
 
 fn examine(engine: &mut Engine, files: &[&[u8]]) -> Evidence {
     let frames: Vec<Frame<'_>> = files.iter().zip(0..).map(|(&jpeg, i)| Frame { jpeg, offset_ms: i * 100 }).collect();
@@ -61,7 +61,7 @@ fn two_people_in_one_capture_are_not_consistent() {
     let evidence = engine
         .examine(
             &[Frame { jpeg: &one[0], offset_ms: 0 }, Frame { jpeg: &other[0], offset_ms: 9 }],
-            ExamineOptions { min_inter_eye_px: 30, presentation_attack: false },
+            ExamineOptions { min_inter_eye_px: 30, presentation_attack: false, previous: false },
         )
         .unwrap();
     assert_eq!(evidence.quality.status, GateStatus::Pass, "{:?}", evidence.quality.reasons);
