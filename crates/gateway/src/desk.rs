@@ -39,10 +39,10 @@ pub struct Desk {
     journal: Option<config::Journal>,
 }
 
-/// One page of a job's proofs.
+/// One page of proofs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proofs {
-    /// Compact JWS, one for each user.
+    /// Compact JWS, one for each deletion.
     pub proofs: Vec<String>,
     /// Where the next page begins; `None` after the last.
     pub next: Option<Uuid>,
@@ -158,8 +158,25 @@ impl Desk {
     /// `UnknownJob`, `Store`, `Refused` where a proof cannot be signed.
     pub async fn proofs(&self, id: JobId, after: Option<Uuid>) -> Result<Proofs, GatewayError> {
         let job = self.job(id).await?;
-        let tenant = self.store.tenant(job.tenant).await?.ok_or(GatewayError::UnknownTenant)?;
-        let page = self.store.proved_deletions((job.tenant, job.id), after, PAGE).await?;
+        self.proofs_of((job.tenant, Some(job.id)), after).await
+    }
+
+    /// Proofs of every deletion of a tenant that was proved, whatever it was for, page by page in the order of their `jti`: those
+    /// that its termination certificate is over, once it ended.
+    ///
+    /// # Errors
+    /// `UnknownTenant`, `Store`, `Refused` where a proof cannot be signed.
+    pub async fn tenant_proofs(&self, tenant: TenantId, after: Option<Uuid>) -> Result<Proofs, GatewayError> {
+        self.proofs_of((tenant, None), after).await
+    }
+
+    async fn proofs_of(
+        &self,
+        (tenant, job): (TenantId, Option<JobId>),
+        after: Option<Uuid>,
+    ) -> Result<Proofs, GatewayError> {
+        let tenant = self.store.tenant(tenant).await?.ok_or(GatewayError::UnknownTenant)?;
+        let page = self.store.proved_deletions((tenant.id, job), after, PAGE).await?;
         let next = page.last().map(|(erased, ..)| erased.deletion_id).filter(|_| page.len() == PAGE as usize);
         let mut proofs = Vec::with_capacity(page.len());
         for (erased, checkpoint, proved_at_ms) in &page {

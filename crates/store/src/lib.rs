@@ -69,7 +69,7 @@ pub use journal::JournalHead;
 pub use keys::{ApiKeyRow, NewApiKey};
 pub use leader::Candidate;
 pub use leases::ReleaseResult;
-pub use lifecycle::{Emptied, MoveTenant, Terminate, Termination};
+pub use lifecycle::{Emptied, EndTenant, MoveTenant, Terminate, Termination};
 pub use log::{EraseSalts, KeptLeaf, LogHead, LogWork};
 pub use opening::{OpenAttempt, OpenRefused, OpenResult, Opened};
 pub use outcomes::{LiveReceipt, RecordOutcome, RecordResult, Recorded};
