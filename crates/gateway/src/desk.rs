@@ -19,8 +19,8 @@ use receipt::{Logged, TrustedKeys};
 use service::Clock;
 use std::path::Path;
 use store::{
-    AuditEntry, AuditQuery, BackedUp, Chain, EraseSalts, Event, EventState, Hold, Job, JobKind, JournalHead, NewHold,
-    NewJob, QueueResult, ReleaseHold, Store, Terminate,
+    AuditEntry, AuditQuery, BackedUp, Chain, EraseSalts, Event, EventState, Hold, Job, JobKind, JournalHead,
+    KeyStatement, NewHold, NewJob, QueueResult, ReleaseHold, Store, Terminate,
 };
 use uuid::Uuid;
 use wire::Reason;
@@ -229,6 +229,40 @@ impl Desk {
     pub async fn audit_anchor(&self, tenant: TenantId) -> Result<Option<String>, GatewayError> {
         let proof = prove(&self.store, &tenant.to_string()).await?;
         proof.map(|proof| proof.to_text().map_err(|_| Reason::Internal.into())).transpose()
+    }
+
+    /// The newest leaf about a signing key that the log tells of, by its thumbprint, with its proof; `None` where it has no place yet
+    /// or there is none.
+    ///
+    /// # Errors
+    /// As [`Desk::audit_anchor`].
+    pub async fn key_leaf(&self, kid: &str) -> Result<Option<String>, GatewayError> {
+        let proof = prove(&self.store, kid).await?;
+        proof.map(|proof| proof.to_text().map_err(|_| Reason::Internal.into())).transpose()
+    }
+
+    /// Notes what is about to be done to a signing key.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn intend(&self, statement: &KeyStatement) -> Result<(), GatewayError> {
+        Ok(self.store.intend(statement).await?)
+    }
+
+    /// What was intended and is not told yet.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn intended(&self) -> Result<Vec<KeyStatement>, GatewayError> {
+        Ok(self.store.intended().await?)
+    }
+
+    /// Tells audit and log of what was intended and came true. False: it was told before.
+    ///
+    /// # Errors
+    /// `Store`; tried again it goes on.
+    pub async fn state(&self, statement: &KeyStatement) -> Result<bool, GatewayError> {
+        Ok(self.store.state(statement, OPERATOR).await?)
     }
 
     /// Holds a tenant's audit chain, and the log, against a head that was kept elsewhere; `keys` are the ledger's.

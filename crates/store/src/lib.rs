@@ -70,7 +70,7 @@ pub use keys::{ApiKeyRow, NewApiKey};
 pub use leader::Candidate;
 pub use leases::ReleaseResult;
 pub use lifecycle::{Emptied, EndTenant, MoveTenant, Terminate, Termination};
-pub use log::{EraseSalts, KeptLeaf, LogHead, LogWork};
+pub use log::{EraseSalts, KeptLeaf, KeyStatement, LogHead, LogWork};
 pub use opening::{OpenAttempt, OpenRefused, OpenResult, Opened};
 pub use outcomes::{LiveReceipt, RecordOutcome, RecordResult, Recorded};
 pub use policies::{PolicyVersion, PutPolicy};
