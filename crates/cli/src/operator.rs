@@ -94,7 +94,7 @@ fn waited(work: impl Future<Output = anyhow::Result<Outcome>>) -> anyhow::Result
 }
 
 /// Names the settings where no `--config` does.
-const CONFIG: &str = "COUNTERSIGN_GATEWAY_CONFIG";
+pub(crate) const CONFIG: &str = "COUNTERSIGN_GATEWAY_CONFIG";
 
 /// The deployment that is meant.
 #[derive(Debug, clap::Args)]

@@ -53,6 +53,8 @@ pub enum ProveBatch {
     Proved(u64),
     /// Nothing is left: the job is done, a termination goes on to the keys.
     Done,
+    /// A termination: deletions are left that `provable` does not cover. Nothing was written; a later checkpoint covers them.
+    Uncovered,
     /// The job does not stand where we think. Nothing was written.
     Superseded,
 }
@@ -72,7 +74,7 @@ impl Store {
     }
 
     /// Notes the proofs of what a job erased by `provable`, at most `limit`, each audited as `deletion.proved`. Where nothing
-    /// is left the job ends.
+    /// is left the job ends. A termination proves what anybody erased of its tenant and nobody proved yet.
     ///
     /// # Errors
     /// `Unavailable`, `AuditUnavailable`.
@@ -80,22 +82,24 @@ impl Store {
         self.write("bulk.prove", job.tenant, |tx| prove(tx, (job, provable), limit)).await
     }
 
-    /// What a job erased and proved, after a deletion, with the time of each proof; at most `limit`, in the order of deletions' ids.
+    /// What was erased of a tenant and proved, by one job or (`None`) by whatever cause, after a deletion, with the time of each
+    /// proof; at most `limit`, in the order of deletions' ids, which is that of their proofs' `jti`.
     ///
     /// # Errors
     /// `Unavailable`, `Corrupt`.
     pub async fn proved_deletions(
         &self,
-        (tenant, job): (TenantId, JobId),
+        (tenant, job): (TenantId, Option<JobId>),
         after: Option<Uuid>,
         limit: u32,
     ) -> Result<Vec<(Erased, Checkpoint, i64)>, StoreError> {
         let sql = "-- bulk.proved
             SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job, journaled, proved_at_ms
-            FROM deletions WHERE tenant = $1 AND job = $2 AND id > $3 AND proved_at_ms IS NOT NULL ORDER BY id LIMIT $4";
+            FROM deletions WHERE tenant = $1 AND ($2 IS NULL OR job = $2) AND id > $3 AND proved_at_ms IS NOT NULL
+            ORDER BY id LIMIT $4";
         let mut conn = self.read(tenant).await?;
-        let after = after.unwrap_or(Uuid::nil());
-        let rows = query(sql).bind(tenant.uuid()).bind(job.uuid()).bind(after).bind(limit).fetch_all(&mut conn).await?;
+        let (job, after) = (job.map(JobId::uuid), after.unwrap_or(Uuid::nil()));
+        let rows = query(sql).bind(tenant.uuid()).bind(job).bind(after).bind(limit).fetch_all(&mut conn).await?;
         let one = |row: &Row| -> Result<_, StoreError> {
             let erased = Erased::read(row)?;
             let checkpoint = Checkpoint::of_proved(erased.deleted_at_ms, &conn);
@@ -209,11 +213,12 @@ async fn erase(mut tx: Tx, job: &Job, limit: u32) -> Result<EraseBatch, StoreErr
 }
 
 async fn prove(mut tx: Tx, (job, provable): (&Job, Provable), limit: u32) -> Result<ProveBatch, StoreError> {
+    let ends = job.kind == JobKind::TerminateTenant;
     let sql = "-- bulk.unproved
         SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job, journaled FROM deletions
-        WHERE tenant = $1 AND job = $2 AND proved_at_ms IS NULL AND deleted_at_ms <= $3 AND journaled >= $4
+        WHERE tenant = $1 AND ($2 IS NULL OR job = $2) AND proved_at_ms IS NULL AND deleted_at_ms <= $3 AND journaled >= $4
         ORDER BY id LIMIT $5";
-    let (tenant, id) = (job.tenant.uuid(), job.id.uuid());
+    let (tenant, id) = (job.tenant.uuid(), (!ends).then_some(job.id.uuid()));
     let (by, journaled) = (provable.checkpoint.at_ms(), provable.journaled_only);
     let rows = query(sql).bind(tenant).bind(id).bind(by).bind(journaled).bind(limit).fetch_all(&mut tx).await?;
     let now = now_ms(&mut tx).await?;
@@ -224,11 +229,14 @@ async fn prove(mut tx: Tx, (job, provable): (&Job, Provable), limit: u32) -> Res
         query(sql).bind(tenant).bind(erased.deletion_id).bind(now).execute(&mut tx).await?;
         audit::append(&mut tx, job.tenant, "deletion.proved", erased.body(AuditBody::default())).await?;
     }
+    if rows.is_empty() && ends && any_unproved(&mut tx, job.tenant).await? {
+        return Ok(ProveBatch::Uncovered);
+    }
     let at = |step| Progress { step, resume_after: "", done: 0 };
-    let moved = match (rows.is_empty(), job.kind) {
+    let moved = match (rows.is_empty(), ends) {
         (false, _) => jobs::advance(&mut tx, job, at(Step::Prove)).await?,
-        (true, JobKind::TerminateTenant) => jobs::advance(&mut tx, job, at(Step::Destroy)).await?,
-        (true, _) => jobs::end(&mut tx, job, None).await?,
+        (true, true) => jobs::advance(&mut tx, job, at(Step::Destroy)).await?,
+        (true, false) => jobs::end(&mut tx, job, None).await?,
     };
     if !moved {
         return Ok(ProveBatch::Superseded);
@@ -236,4 +244,10 @@ async fn prove(mut tx: Tx, (job, provable): (&Job, Provable), limit: u32) -> Res
     failpoint("bulk.prove.before_commit");
     tx.commit().await?;
     Ok(if rows.is_empty() { ProveBatch::Done } else { ProveBatch::Proved(rows.len() as u64) })
+}
+
+async fn any_unproved(conn: &mut Conn, tenant: TenantId) -> Result<bool, StoreError> {
+    let sql = "-- bulk.left
+        SELECT id FROM deletions WHERE tenant = $1 AND proved_at_ms IS NULL LIMIT 1";
+    Ok(query(sql).bind(tenant.uuid()).fetch_optional(conn).await?.is_some())
 }
