@@ -8,7 +8,7 @@ use super::{Bench, Previous, Recognisers, count_gates, instruction_codes, one_fa
 use crate::{
     attempt::Attempt,
     decision::{self, Found},
-    gates::{Comparison, judge},
+    gates::{Comparison, Judged, judge},
     references::Stored,
     tenant_secrets,
     work::{Capture, Given},
@@ -27,6 +27,16 @@ struct Two<'a> {
 struct Outcome {
     matched: bool,
     confirmed: bool,
+}
+
+/// What an answer is made of, beside what was decided.
+struct Answered<'a> {
+    previous: &'a Previous,
+    two: Two<'a>,
+    evidence: Evidence,
+    pseudonym: String,
+    /// What a new successor is laid out with.
+    present_secrets: Option<v1::WrappedTenantSecrets>,
 }
 
 /// Gate 5 without features to compare.
@@ -72,6 +82,19 @@ impl Bench<'_> {
             Ok::<_, Reason>(found)
         })?;
         count_gates(&judged, "verify");
+        let present_secrets = given.present_secrets;
+        self.answered(attempt, (judged, outcome), Answered { previous, two, evidence, pseudonym, present_secrets })
+    }
+
+    /// Signs, and makes a successor where one is due.
+    fn answered(
+        &self,
+        attempt: &Attempt,
+        (judged, outcome): (Judged, Option<Outcome>),
+        with: Answered<'_>,
+    ) -> Result<v1::InferenceServiceVerifyResponse, Reason> {
+        let Answered { previous, two, evidence, pseudonym, present_secrets } = with;
+        let room = self.room;
         let accepted = judged.verdict == Verdict::Accept;
         let confirmed = accepted && outcome.as_ref().is_some_and(|outcome| outcome.confirmed);
         let decided_by = if confirmed { two.successor.as_ref() } else { None }.unwrap_or(&two.reference);
@@ -81,7 +104,7 @@ impl Bench<'_> {
         let found = Found { attempt, purpose: Purpose::Verify, judged, reference: claim, instructions, pseudonym };
         let models = if confirmed { &previous.both } else { &previous.alone };
         let decision = decision::sign(room.keys.issuer(attempt.test), models, found, room.clock.now_ms())?;
-        let new = given.present_secrets.filter(|_| matched && !confirmed).zip(evidence.features.as_ref());
+        let new = present_secrets.filter(|_| matched && !confirmed).zip(evidence.features.as_ref());
         let successor = new.and_then(|(secrets, features)| self.make_successor(attempt, (&secrets, features)));
         Ok(v1::InferenceServiceVerifyResponse { decision: Some(decision), successor, succeeded: confirmed })
     }

@@ -138,13 +138,36 @@ fn without_being_asked_no_successor_is_made() {
 }
 
 #[test]
-fn either_recogniser_keeps_the_policys_rate_or_nothing_is_decided() {
+fn a_rate_that_the_recogniser_before_was_not_calibrated_for_is_not_promised() {
     let Some(mut scene) = Scene::open("succession/rates") else { return };
-    let given = Given { reference: scene.reference.clone(), successor: None, present_secrets: None };
-    let mut context = scene.fixture.context(&scene.tenant, "alice");
-    context.policy.as_mut().unwrap().fmr = 1e-9;
-    let outcome = scene.fixture.verify_with((context, given), capture(&OWNER[1..])).map(drop);
-    assert_eq!(outcome, Err(Reason::PolicyUnsupported));
+    let at = |fmr: f64, scene: &mut Scene| {
+        let given = Given { reference: scene.reference.clone(), successor: None, present_secrets: None };
+        let mut context = scene.fixture.context(&scene.tenant, "alice");
+        context.policy.as_mut().unwrap().fmr = fmr;
+        scene
+            .fixture
+            .verify_with((context, given), capture(&OWNER[1..]))
+            .map(|answer| answer.decision.unwrap().verdict())
+    };
+    assert_eq!(at(1e-4, &mut scene), Ok(v1::Verdict::Accept), "both tables reach it");
+    let (config, folder) = (&mut scene.fixture.config, tempfile::tempdir().unwrap());
+    let before = config.models.previous_pack.replace(folder.path().to_owned()).unwrap();
+    let recogniser = scene.fixture.room.previous.as_ref().unwrap().pack.recogniser_digest();
+    let table = format!(
+        r#"{{"feature_space": "{BEFORE}", "recogniser_sha256": "{recogniser}",
+            "operating_points": [{{"fmr": 0.001, "threshold": 0.93, "fnmr": 0.1}}]}}"#
+    );
+    let digest = |bytes: &[u8]| hex::encode(ring::digest::digest(&ring::digest::SHA256, bytes));
+    let told = digest(&fs::read(before.join("calibration.json")).unwrap());
+    let manifest = fs::read_to_string(before.join("pack.toml")).unwrap();
+    assert!(manifest.contains(&told));
+    fs::write(folder.path().join("pack.toml"), manifest.replace(&told, &digest(table.as_bytes()))).unwrap();
+    fs::write(folder.path().join("calibration.json"), table).unwrap();
+    fs::copy(before.join("dlib_resnet_v1.onnx"), folder.path().join("dlib_resnet_v1.onnx")).unwrap();
+    scene.fixture.room = Room::open(config, scene.fixture.clock.clone()).unwrap();
+    scene.fixture.engine = scene.fixture.room.make_engine().unwrap();
+    assert_eq!(at(1e-4, &mut scene), Err(Reason::PolicyUnsupported));
+    assert_eq!(at(1e-3, &mut scene), Ok(v1::Verdict::Accept));
 }
 
 #[test]
