@@ -93,10 +93,16 @@ impl Store {
         after: Option<Uuid>,
         limit: u32,
     ) -> Result<Vec<(Erased, Checkpoint, i64)>, StoreError> {
-        let sql = "-- bulk.proved
+        // Of a whole tenant the rows are walked in the order of ids: by the tenant's index SQLite would sort all of them for each page.
+        let sql = if job.is_some() {
+            "-- bulk.proved
             SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job, journaled, proved_at_ms
-            FROM deletions WHERE tenant = $1 AND ($2 IS NULL OR job = $2) AND id > $3 AND proved_at_ms IS NOT NULL
-            ORDER BY id LIMIT $4";
+            FROM deletions WHERE tenant = $1 AND job = $2 AND id > $3 AND proved_at_ms IS NOT NULL ORDER BY id LIMIT $4"
+        } else {
+            "-- bulk.proved_of_tenant
+            SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job, journaled, proved_at_ms
+            FROM deletions WHERE NOT tenant <> $1 AND $2 IS NULL AND id > $3 AND proved_at_ms IS NOT NULL ORDER BY id LIMIT $4"
+        };
         let mut conn = self.read(tenant).await?;
         let (job, after) = (job.map(JobId::uuid), after.unwrap_or(Uuid::nil()));
         let rows = query(sql).bind(tenant.uuid()).bind(job).bind(after).bind(limit).fetch_all(&mut conn).await?;
@@ -217,7 +223,7 @@ async fn prove(mut tx: Tx, (job, provable): (&Job, Provable), limit: u32) -> Res
     let sql = "-- bulk.unproved
         SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job, journaled FROM deletions
         WHERE tenant = $1 AND ($2 IS NULL OR job = $2) AND proved_at_ms IS NULL AND deleted_at_ms <= $3 AND journaled >= $4
-        ORDER BY id LIMIT $5";
+        ORDER BY user_id LIMIT $5";
     let (tenant, id) = (job.tenant.uuid(), (!ends).then_some(job.id.uuid()));
     let (by, journaled) = (provable.checkpoint.at_ms(), provable.journaled_only);
     let rows = query(sql).bind(tenant).bind(id).bind(by).bind(journaled).bind(limit).fetch_all(&mut tx).await?;

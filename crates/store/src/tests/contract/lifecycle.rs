@@ -89,11 +89,24 @@ async fn a_termination_proves_and_counts_what_was_erased_before_it_for_whatever_
     let (by, checkpoint) = (erase(&f, "bob").await, f.store.checkpoint().await.unwrap());
     f.store.deletion_proved(&by, checkpoint).await.unwrap();
     f.store.erase_restored(f.tenant, carol.id).await.unwrap().unwrap();
+    let elsewhere = TenantId::new(uuid::Uuid::from_u128(77));
+    f.store.create_tenant(new_tenant(elsewhere)).await.unwrap();
+    f.sql_of(
+        "INSERT INTO deletions (id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, proved_at_ms)
+         SELECT randomblob(16), t.id, user_id, reference, epoch, commitment, cause, deleted_at_ms, 1
+         FROM deletions d, tenants t WHERE t.id <> d.tenant AND user_id = 'alice'",
+        "INSERT INTO deletions (id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, proved_at_ms)
+         SELECT gen_random_uuid(), t.id, user_id, reference, epoch, commitment, cause, deleted_at_ms, 1
+         FROM deletions d, tenants t WHERE t.id <> d.tenant AND user_id = 'alice'",
+    )
+    .await;
     let id = terminating(&f).await;
     erased(&f, id).await;
     let all = || f.store.proved_deletions((f.tenant, None), None, 10);
     assert_eq!(all().await.unwrap().len(), 1, "control: one alone is proved before the end");
-    assert_eq!(destroyed(&f, id).await, 4);
+    assert_eq!(destroyed(&f, id).await, 4, "and not the other tenant's");
+    let theirs = f.store.proved_deletions((elsewhere, None), None, 10).await.unwrap();
+    assert_eq!(theirs.len(), 1, "control: it has one");
     assert_eq!(f.store.pending_deletions(10).await.unwrap(), []);
     let proved = all().await.unwrap();
     assert!(proved.is_sorted_by(|a, b| a.0.proof_id() < b.0.proof_id()), "the order of the certificate's hash");
