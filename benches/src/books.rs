@@ -135,7 +135,7 @@ async fn open(store: &Store, challenge: &ChallengeRow) -> Result<Opened> {
         lease_ms: 60_000,
         jti: Jti::new(id()),
         status: StatusSecret::new(&[6; 32]),
-        feature_space: None,
+        feature_spaces: None,
         frames: Vec::new(),
     };
     match store.open_attempt(open).await? {
@@ -153,6 +153,7 @@ async fn record(store: &Store, opened: &Opened, reference: Option<SealedRow>) ->
         settlement: Settlement::Reset,
         audit: AuditBody::default(),
         reference,
+        succession: None,
         receipt: LiveReceipt {
             jti,
             pseudonym: "bench".to_owned(),

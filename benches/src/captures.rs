@@ -27,7 +27,8 @@ const LONGEST: u32 = 1280;
 /// What gate 5 is held against.
 const FMR: f64 = 1e-3;
 /// What the default policy asks for, all gates on.
-pub(crate) const OPTIONS: ExamineOptions = ExamineOptions { min_inter_eye_px: 60, presentation_attack: true };
+pub(crate) const OPTIONS: ExamineOptions =
+    ExamineOptions { min_inter_eye_px: 60, presentation_attack: true, previous: false };
 
 /// One capture and what it is compared with.
 pub(crate) struct Filmed {

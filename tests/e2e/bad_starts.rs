@@ -145,6 +145,18 @@ fn a_pack_with_one_wrong_file_is_refused_by_file_and_reason_before_anything_runs
     Ok(())
 }
 
+#[test]
+fn a_previous_pack_that_nothing_can_be_taken_over_from_is_refused_by_its_setting() -> Result<()> {
+    let Some(desk) = Desk::lay("bad_starts_previous")? else { return Ok(()) };
+    let (base, text) = (places::pack("base")?, desk.text("worker-0.toml")?);
+    let with = |path: &Path| text.replace("[models]", &format!("[models]\nprevious_pack = {}", quoted(path)));
+    let said = desk.refused("countersign-worker", &with(&base))?;
+    assert!(said.contains("previous_pack") && said.contains("feature space"), "{said}");
+    let said = desk.refused("countersign-worker", &with(&desk.cluster.folder().join("absent")))?;
+    assert!(said.contains("absent") && said.contains("is missing"), "{said}");
+    Ok(())
+}
+
 fn flip(path: &Path) -> Result<()> {
     let mut bytes = fs::read(path)?;
     let middle = bytes.len() / 2;

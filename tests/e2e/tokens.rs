@@ -120,7 +120,13 @@ async fn keys_on_tokens_are_rotated_and_retired_by_the_command_while_the_service
     receipt::evidence(&answer.receipt, &scene.receipt_keys()?)?;
     receipt::evidence(&first.receipt, &scene.receipt_keys()?)?;
 
-    keys(&["destroy", &dir, "test-receipt", "1", "--yes"])?;
+    let destroy = ["destroy", &dir, "test-receipt", "1", "--yes"];
+    let unsaid = format!("{:#}", keys(&destroy).err().context("nobody said whether the log is told")?);
+    ensure!(unsaid.contains("--untold"), "{unsaid}");
+    receipt::evidence(&first.receipt, &scene.receipt_keys()?).context("nothing was done")?;
+    let config = scene.cluster.folder().join("gateway.toml").to_string_lossy().into_owned();
+    let said = keys(&[&destroy[..], &["--config", &config]].concat())?;
+    ensure!(said.contains("audit and log are told"), "{said}");
     receipt::evidence(&answer.receipt, &scene.receipt_keys()?)?;
     assert!(receipt::evidence(&first.receipt, &scene.receipt_keys()?).is_err(), "a destroyed key vouches for nothing");
     Ok(())

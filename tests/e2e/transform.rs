@@ -131,8 +131,10 @@ fn fusion_is_its_own(name: &str) -> Result<()> {
     let Some((a, b)) = skips::or_skip(&test, both) else { return Ok(()) };
     let mut features = |frames: &[&[u8]]| -> Result<Features> {
         let frames: Vec<_> = (0..).zip(frames).map(|(at, jpeg)| Frame { jpeg, offset_ms: at * 200 }).collect();
-        let evidence =
-            engine.examine(&frames, vision::ExamineOptions { min_inter_eye_px: 40, presentation_attack: false })?;
+        let evidence = engine.examine(
+            &frames,
+            vision::ExamineOptions { min_inter_eye_px: 40, presentation_attack: false, previous: false },
+        )?;
         evidence.features.context("the portraits pass gate 2")
     };
     let (ab, ba) = (features(&[&a, &b])?, features(&[&b, &a])?);

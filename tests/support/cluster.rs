@@ -21,6 +21,8 @@ use std::{
 pub struct Options {
     /// Directory of the model pack.
     pub pack: PathBuf,
+    /// Directory of the pack before, of which the recogniser stays.
+    pub previous_pack: Option<PathBuf>,
     /// Engine threads of each worker.
     pub threads: usize,
     /// Workers; each listens on a port of its own.
@@ -40,7 +42,17 @@ impl Options {
     #[must_use]
     pub fn new(pack: PathBuf) -> Self {
         let (gateway_env, worker_env) = (Vec::new(), Vec::new());
-        Self { pack, threads: 2, workers: 1, gateway_env, worker_env, on_tokens: false, on_server: false }
+        let previous_pack = None;
+        Self {
+            pack,
+            previous_pack,
+            threads: 2,
+            workers: 1,
+            gateway_env,
+            worker_env,
+            on_tokens: false,
+            on_server: false,
+        }
     }
 }
 
@@ -229,6 +241,34 @@ impl Cluster {
         self.workers[number] = spawn_worker(self.folder.path(), (&self.options, self.tokens.as_ref()), number)?;
         Ok(())
     }
+    /// Starts every worker again on another pack, beside the recogniser of the one before; the gateway goes on.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub fn change_pack(&mut self, pack: PathBuf) -> Result<()> {
+        let before = models(&self.options);
+        self.options.previous_pack = Some(std::mem::replace(&mut self.options.pack, pack));
+        self.restart_workers_on(&before)
+    }
+    /// Starts every worker again without the recogniser of the pack before.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub fn forget_previous_pack(&mut self) -> Result<()> {
+        let before = models(&self.options);
+        self.options.previous_pack = None;
+        self.restart_workers_on(&before)
+    }
+    fn restart_workers_on(&mut self, before: &str) -> Result<()> {
+        for number in 0..self.workers.len() {
+            let path = self.folder().join(format!("worker-{number}.toml"));
+            let config = fs::read_to_string(&path)?;
+            ensure!(config.contains(before), "other packs in {}", path.display());
+            fs::write(&path, config.replace(before, &models(&self.options)))?;
+            self.restart_worker(number)?;
+        }
+        Ok(())
+    }
     /// Makes a test tenant with a policy of its own and an API key of it, as an operator would.
     ///
     /// # Errors
@@ -331,6 +371,13 @@ pub fn output(command: &mut Command) -> Result<String> {
     Ok(stdout)
 }
 
+/// The lines that name the packs.
+fn models(options: &Options) -> String {
+    let previous = options.previous_pack.as_deref();
+    let previous = previous.map_or_else(String::new, |path| format!("previous_pack = \"{}\"\n", text(path)));
+    format!("pack = \"{}\"\n{previous}", text(&options.pack))
+}
+
 fn start_worker(dir: &Path, (options, tokens): (&Options, Option<&Tokens>), number: usize) -> Result<Process> {
     let (listen, admin) = (free_port()?, free_port()?);
     let config = format!(
@@ -339,10 +386,10 @@ fn start_worker(dir: &Path, (options, tokens): (&Options, Option<&Tokens>), numb
          allowed_peers = [\"gateway.countersign.internal\"]\n\
          [kms]\n{kms}\
          [issuers]\nproduction = \"{PUBLIC_URL}/receipts\"\ntest = \"{PUBLIC_URL}/test-receipts\"\n\
-         [models]\npack = \"{pack}\"\nonnxruntime = \"{runtime}\"\n[engine]\nthreads = {threads}\n",
+         [models]\n{models}onnxruntime = \"{runtime}\"\n[engine]\nthreads = {threads}\n",
         tls = text(&dir.join("tls")),
         kms = kms(dir, "worker", tokens),
-        pack = text(&options.pack),
+        models = models(options),
         runtime = text(&places::onnxruntime()?),
         threads = options.threads,
     );

@@ -156,17 +156,24 @@ impl Hoard {
     /// # Errors
     /// Where the key directory does not read.
     pub fn keks(&self) -> Result<(u32, Vec<u32>)> {
-        let tenant = self.tenant.to_string();
-        let newest = self.keks.current_kek(&tenant)?;
-        let mut alive = Vec::new();
-        for version in 1..newest {
+        let newest = self.keks.current_kek(&self.tenant.to_string())?;
+        Ok((newest, self.alive(newest.saturating_sub(1))?))
+    }
+
+    /// The KEK versions up to this one that could still be used.
+    ///
+    /// # Errors
+    /// Where the key directory does not read.
+    pub fn alive(&self, up_to: u32) -> Result<Vec<u32>> {
+        let (tenant, mut alive) = (self.tenant.to_string(), Vec::new());
+        for version in 1..=up_to {
             match self.keks.wrap(KekRef { tenant: &tenant, version }, b"probe", b"") {
                 Err(CustodyError::Destroyed) => {}
                 Ok(_) => alive.push(version),
                 Err(other) => return Err(other.into()),
             }
         }
-        Ok((newest, alive))
+        Ok(alive)
     }
 
     /// A reference of the user under the newest KEK version, and its content: features of nobody.
@@ -285,7 +292,7 @@ impl Hoard {
             lease_ms: 60_000,
             jti: Jti::new(random_id()?),
             status: StatusSecret::new(&[6; 32]),
-            feature_space: None,
+            feature_spaces: None,
             frames: Vec::new(),
         };
         let opened = match self.store.open_attempt(open).await? {
@@ -299,6 +306,7 @@ impl Hoard {
             settlement: Settlement::Reset,
             audit: AuditBody::default(),
             reference: Some(row),
+            succession: None,
             receipt: LiveReceipt {
                 jti: opened.jti,
                 pseudonym: "hoard".to_owned(),

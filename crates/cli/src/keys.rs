@@ -7,6 +7,7 @@ mod change;
 mod init;
 mod list;
 mod place;
+mod told;
 
 pub(crate) use init::{Issuers, init};
 
@@ -17,6 +18,7 @@ use custody::KeyUse;
 use place::Place;
 use service::Clock;
 use std::path::PathBuf;
+use told::Told;
 
 /// Make, list and rotate keys, signed key sets and certificates.
 #[derive(Debug, clap::Subcommand)]
@@ -50,7 +52,8 @@ pub(crate) enum Keys {
         /// receipt, test-receipt, ledger or root.
         used: KeyUse,
     },
-    /// End signing by a version and all before it, at once and for good; what they signed still verifies.
+    /// End signing by a version and all before it, at once and for good; what they signed still verifies. Where another root takes
+    /// over, audit and log are told.
     Retire {
         /// The key directory.
         dir: PathBuf,
@@ -61,8 +64,11 @@ pub(crate) enum Keys {
         /// Do it.
         #[arg(long)]
         yes: bool,
+        #[command(flatten)]
+        told: Told,
     },
-    /// Destroy a version and all before it, and publish key sets without them: nothing that they signed verifies any more.
+    /// Destroy a version and all before it, and publish key sets without them: nothing that they signed verifies any more. Audit and
+    /// log are told.
     Destroy {
         /// The key directory.
         dir: PathBuf,
@@ -73,6 +79,8 @@ pub(crate) enum Keys {
         /// Do it.
         #[arg(long)]
         yes: bool,
+        #[command(flatten)]
+        told: Told,
     },
     /// Sign the public key sets anew.
     Publish {
@@ -128,13 +136,22 @@ impl Keys {
             }
             Self::List { dir, json } => list::print(&Place::open(&dir, clock)?, json)?,
             Self::Rotate { dir, used } => change::rotate(&Place::open(&dir, clock)?, used)?,
-            Self::Retire { dir, used, version, yes } => {
+            Self::Retire { dir, used, version, yes, told } => {
                 sure(yes, "a retired version signs no more")?;
-                change::retire(&Place::open(&dir, clock)?, (used, version))?;
+                let place = Place::open(&dir, clock)?;
+                let retire = || change::retire(&place, (used, version));
+                if used == KeyUse::Root {
+                    let statements = told::retirement(&place, version)?;
+                    told.of((&place, used), &statements, retire)?;
+                } else {
+                    retire()?;
+                }
             }
-            Self::Destroy { dir, used, version, yes } => {
+            Self::Destroy { dir, used, version, yes, told } => {
                 sure(yes, "nothing that a destroyed version signed verifies any more")?;
-                change::destroy(&Place::open(&dir, clock)?, (used, version))?;
+                let place = Place::open(&dir, clock)?;
+                let statements = told::destruction(&place, (used, version))?;
+                told.of((&place, used), &statements, || change::destroy(&place, (used, version)))?;
             }
             Self::Publish { dir } => change::publish(&Place::open(&dir, clock)?)?,
             Self::Pepper { dir } => change::pepper(&dir)?,

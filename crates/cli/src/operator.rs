@@ -46,7 +46,7 @@ pub(crate) enum Operator {
     /// See how far long-running work is.
     #[command(subcommand)]
     Job(jobs::Job),
-    /// Destroy many references of a tenant, with one proof for each user. Prints the job.
+    /// Destroy many references of a tenant, with one proof for each reference. Prints the job.
     Delete(deletion::Delete),
     /// Keep users' data from being erased for a legal matter.
     #[command(subcommand)]
@@ -94,7 +94,7 @@ fn waited(work: impl Future<Output = anyhow::Result<Outcome>>) -> anyhow::Result
 }
 
 /// Names the settings where no `--config` does.
-const CONFIG: &str = "COUNTERSIGN_GATEWAY_CONFIG";
+pub(crate) const CONFIG: &str = "COUNTERSIGN_GATEWAY_CONFIG";
 
 /// The deployment that is meant.
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,4 @@
-//! `countersign receipt verify|evidence|verify-proof|inspect`: what a relying party checks, without a network unless asked.
+//! `countersign receipt verify|evidence|verify-proof|verify-termination|inspect`: what a relying party checks, without a network unless asked.
 //!
 //! Must never know: private keys. Invariant: only `inspect` shows claims that nobody checked, and it says so.
 
@@ -6,6 +6,7 @@ mod check;
 mod evidence;
 mod inspect;
 mod revocation;
+mod termination;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,8 @@ pub(crate) enum Receipt {
     Evidence(evidence::Evidence),
     /// Check a deletion proof.
     VerifyProof(evidence::VerifyProof),
+    /// Check the certificate of a tenant that ended against its exported proofs.
+    VerifyTermination(termination::VerifyTermination),
     /// Show header and claims WITHOUT checking anything.
     Inspect(inspect::Inspect),
 }
@@ -39,6 +42,7 @@ impl Receipt {
             Self::Verify(verify) => verify.run(),
             Self::Evidence(evidence) => evidence.run(),
             Self::VerifyProof(proof) => proof.run(),
+            Self::VerifyTermination(termination) => termination.run(),
             Self::Inspect(inspect) => inspect.run(),
         }
     }

@@ -46,6 +46,20 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn reference(&self, user: &UserId) -> Result<Option<Reference>, ClientError> {
+        self.described(user).await?.map(|answer| read(answer.reference)).transpose()
+    }
+
+    /// Describes what a new recogniser made beside a user's reference, and what receipts will name once a capture matched both;
+    /// `None` where there is nothing. Whoever pins commitments expects either.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn successor(&self, user: &UserId) -> Result<Option<Reference>, ClientError> {
+        let successor = self.described(user).await?.and_then(|answer| answer.successor);
+        successor.map(|successor| read(Some(successor))).transpose()
+    }
+
+    async fn described(&self, user: &UserId) -> Result<Option<v1::GetReferenceResponse>, ClientError> {
         let request = v1::GetReferenceRequest { user_id: user.to_string() };
         let answer =
             self.call(request, Unanswered::Repeat, |mut service, request| async move {
@@ -53,7 +67,7 @@ impl Client {
             })
             .await;
         match answer {
-            Ok(answer) => read(answer.reference).map(Some),
+            Ok(answer) => Ok(Some(answer)),
             Err(error) if error.code() == Some("NO_REFERENCE") => Ok(None),
             Err(error) => Err(error),
         }

@@ -23,7 +23,7 @@ use std::{
 };
 use store::{
     AuditBody, ChallengeRow, FrameHash, LiveReceipt, OpenAttempt, OpenRefused, OpenResult, Opened, RecordOutcome,
-    RecordResult, ReleaseResult, SealedRow, StoreError, Tenant,
+    RecordResult, ReleaseResult, SealedRow, StoreError, Succession, Tenant,
 };
 use wire::{Reason, convert, frames, v1};
 
@@ -62,6 +62,7 @@ struct Decided {
     gates: Vec<GateResult>,
     expires_at_ms: i64,
     reference: Option<SealedRow>,
+    succession: Option<Succession>,
 }
 
 impl Gateway {
@@ -138,7 +139,7 @@ impl Gateway {
             lease_ms: u32::try_from((left + LEASE_GRACE).as_millis()).unwrap_or(u32::MAX),
             jti: Jti::new(random::uuid()?),
             status: self.status.secret.clone(),
-            feature_space: self.inference.feature_space(),
+            feature_spaces: self.inference.feature_spaces(),
             frames,
         };
         match self.store.open_attempt(open).await.map_err(store_fault)? {
@@ -161,7 +162,7 @@ impl Gateway {
         (decided, told): (Decided, AuditBody),
         abandoned: &AtomicBool,
     ) -> Result<Settled, Reason> {
-        let Decided { decision, verdict, gates, expires_at_ms, reference } = decided;
+        let Decided { decision, verdict, gates, expires_at_ms, reference, succession } = decided;
         let mut settlement = strikes::settle(&gates, &opened.tenant.policy.required_gates);
         // A strike is never refunded on a cancelled call: whoever hangs up on bad news would have it for nothing.
         if abandoned.load(Ordering::SeqCst) && settlement == strikes::Settlement::Refund {
@@ -174,6 +175,7 @@ impl Gateway {
             settlement,
             audit: audit_body(told, &opened, &gates),
             reference: reference.clone(),
+            succession,
             receipt: self.live(&opened, &decision, expires_at_ms),
         };
         match self.store.record_outcome(outcome).await.map_err(store_fault)? {
@@ -280,7 +282,11 @@ fn read_answer(opened: &Opened, answered: Answered) -> Result<Decided, Reason> {
         convert::timestamp_ms(decision.expires_at.as_ref(), "expires_at").map_err(|_| Reason::Internal)?;
     let generation = opened.tenant.transform_generation;
     let row = |sealed| sealed_row(sealed, generation);
-    let reference = answered.reference.map(row).transpose().map_err(|_| Reason::Internal)?;
+    let made = answered.reference.map(row).transpose().map_err(|_| Reason::Internal)?;
+    let (reference, succession) = match opened.challenge.purpose {
+        Purpose::Enroll => (made, None),
+        Purpose::Verify => (None, succession(opened, verdict, (made, answered.succeeded))?),
+    };
     let complete = !decision.receipt.is_empty() && !decision.pseudonym.is_empty();
     let follows = decide(&gates, &opened.tenant.policy.required_gates) == verdict;
     let enrolled = opened.challenge.purpose == Purpose::Enroll && verdict == Verdict::Accept;
@@ -289,7 +295,29 @@ fn read_answer(opened: &Opened, answered: Answered) -> Result<Decided, Reason> {
     if !complete || !follows || overlooked || reference.is_some() != enrolled {
         return Err(Reason::Internal);
     }
-    Ok(Decided { decision, verdict, gates, expires_at_ms, reference })
+    Ok(Decided { decision, verdict, gates, expires_at_ms, reference, succession })
+}
+
+/// What a verification does to the user's references: at most one step, and only with an ACCEPT.
+fn succession(
+    opened: &Opened,
+    verdict: Verdict,
+    (made, succeeded): (Option<SealedRow>, bool),
+) -> Result<Option<Succession>, Reason> {
+    let reference = opened.reference.as_ref().ok_or(Reason::Internal)?.id;
+    let over = opened.successor.as_ref().map(|row| row.id);
+    match (made, succeeded, verdict) {
+        (None, false, _) => Ok(None),
+        (Some(made), false, Verdict::Accept) => {
+            let successor = Box::new(made);
+            Ok(Some(Succession::Begins { reference, over, successor }))
+        }
+        (None, true, Verdict::Accept) => {
+            let successor = over.ok_or(Reason::Internal)?;
+            Ok(Some(Succession::Ends { reference, successor }))
+        }
+        _ => Err(Reason::Internal),
+    }
 }
 
 /// A worker's reference as a row, laid out with the transform key of this generation.

@@ -18,9 +18,10 @@ impl Gateway {
     ) -> Result<v1::GetReferenceResponse, Reason> {
         let tenant = call.caller.as_tenant()?;
         let user = convert::parsed(&request.user_id, "user_id")?;
-        let row = self.store.reference(tenant, &user).await.map_err(store_fault)?.ok_or(Reason::NoReference)?;
+        let found = self.store.references(tenant, &user).await.map_err(store_fault)?.ok_or(Reason::NoReference)?;
         self.store.note_hold_access(tenant, &user, "GET_REFERENCE").await.map_err(store_fault)?;
-        Ok(v1::GetReferenceResponse { reference: Some(reference_to_wire(&row)) })
+        let reference = Some(reference_to_wire(&found.reference));
+        Ok(v1::GetReferenceResponse { reference, successor: found.successor.as_ref().map(reference_to_wire) })
     }
 
     /// Marks a live receipt INVALID; doing it twice is no fault. Tenant credential only.

@@ -19,8 +19,8 @@ use receipt::{Logged, TrustedKeys};
 use service::Clock;
 use std::path::Path;
 use store::{
-    AuditEntry, AuditQuery, BackedUp, Chain, EraseSalts, Event, EventState, Hold, Job, JobKind, JournalHead, NewHold,
-    NewJob, QueueResult, ReleaseHold, Store, Terminate,
+    AuditEntry, AuditQuery, BackedUp, Chain, EraseSalts, Event, EventState, Hold, Job, JobKind, JournalHead,
+    KeyStatement, NewHold, NewJob, QueueResult, ReleaseHold, Store, Terminate,
 };
 use uuid::Uuid;
 use wire::Reason;
@@ -39,10 +39,10 @@ pub struct Desk {
     journal: Option<config::Journal>,
 }
 
-/// One page of a job's proofs.
+/// One page of proofs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proofs {
-    /// Compact JWS, one for each user.
+    /// Compact JWS, one for each deletion.
     pub proofs: Vec<String>,
     /// Where the next page begins; `None` after the last.
     pub next: Option<Uuid>,
@@ -158,8 +158,25 @@ impl Desk {
     /// `UnknownJob`, `Store`, `Refused` where a proof cannot be signed.
     pub async fn proofs(&self, id: JobId, after: Option<Uuid>) -> Result<Proofs, GatewayError> {
         let job = self.job(id).await?;
-        let tenant = self.store.tenant(job.tenant).await?.ok_or(GatewayError::UnknownTenant)?;
-        let page = self.store.proved_deletions((job.tenant, job.id), after, PAGE).await?;
+        self.proofs_of((job.tenant, Some(job.id)), after).await
+    }
+
+    /// Proofs of every deletion of a tenant that was proved, whatever it was for, page by page in the order of their `jti`: those
+    /// that its termination certificate is over, once it ended.
+    ///
+    /// # Errors
+    /// `UnknownTenant`, `Store`, `Refused` where a proof cannot be signed.
+    pub async fn tenant_proofs(&self, tenant: TenantId, after: Option<Uuid>) -> Result<Proofs, GatewayError> {
+        self.proofs_of((tenant, None), after).await
+    }
+
+    async fn proofs_of(
+        &self,
+        (tenant, job): (TenantId, Option<JobId>),
+        after: Option<Uuid>,
+    ) -> Result<Proofs, GatewayError> {
+        let tenant = self.store.tenant(tenant).await?.ok_or(GatewayError::UnknownTenant)?;
+        let page = self.store.proved_deletions((tenant.id, job), after, PAGE).await?;
         let next = page.last().map(|(erased, ..)| erased.deletion_id).filter(|_| page.len() == PAGE as usize);
         let mut proofs = Vec::with_capacity(page.len());
         for (erased, checkpoint, proved_at_ms) in &page {
@@ -212,6 +229,40 @@ impl Desk {
     pub async fn audit_anchor(&self, tenant: TenantId) -> Result<Option<String>, GatewayError> {
         let proof = prove(&self.store, &tenant.to_string()).await?;
         proof.map(|proof| proof.to_text().map_err(|_| Reason::Internal.into())).transpose()
+    }
+
+    /// The newest leaf about a signing key that the log tells of, by its thumbprint, with its proof; `None` where it has no place yet
+    /// or there is none.
+    ///
+    /// # Errors
+    /// As [`Desk::audit_anchor`].
+    pub async fn key_leaf(&self, kid: &str) -> Result<Option<String>, GatewayError> {
+        let proof = prove(&self.store, kid).await?;
+        proof.map(|proof| proof.to_text().map_err(|_| Reason::Internal.into())).transpose()
+    }
+
+    /// Notes what is about to be done to a signing key.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn intend(&self, statement: &KeyStatement) -> Result<(), GatewayError> {
+        Ok(self.store.intend(statement).await?)
+    }
+
+    /// What was intended and is not told yet.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn intended(&self) -> Result<Vec<KeyStatement>, GatewayError> {
+        Ok(self.store.intended().await?)
+    }
+
+    /// Tells audit and log of what was intended and came true. False: it was told before.
+    ///
+    /// # Errors
+    /// `Store`; tried again it goes on.
+    pub async fn state(&self, statement: &KeyStatement) -> Result<bool, GatewayError> {
+        Ok(self.store.state(statement, OPERATOR).await?)
     }
 
     /// Holds a tenant's audit chain, and the log, against a head that was kept elsewhere; `keys` are the ledger's.

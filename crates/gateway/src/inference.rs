@@ -55,8 +55,8 @@ pub(crate) struct Inference {
 /// What a worker runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Runs {
-    /// What it compares.
-    pub(crate) feature_space: String,
+    /// In which feature spaces it compares; the first is that of new references.
+    pub(crate) feature_spaces: Vec<String>,
     /// Digests of its models, by role, as 64 hexadecimal digits.
     pub(crate) models: BTreeMap<String, String>,
     /// Thumbprint of the key that signs its receipts.
@@ -66,14 +66,22 @@ pub(crate) struct Runs {
 impl Runs {
     fn of(answer: v1::DescribeResponse) -> Self {
         let models = answer.models.into_iter().map(|model| (model.role, hex::encode(model.sha256))).collect();
-        Self { feature_space: answer.feature_space, models, receipt_kid: answer.receipt_kid }
+        let feature_spaces = match answer.comparable_feature_spaces {
+            // A worker of an earlier release.
+            none if none.is_empty() => vec![answer.feature_space],
+            all => all,
+        };
+        Self { feature_spaces, models, receipt_kid: answer.receipt_kid }
     }
 }
 
 /// What a worker said of one attempt, as it came.
 pub(crate) struct Answered {
     pub(crate) decision: Option<v1::Decision>,
+    /// What an enrollment made, or the successor that a verification did.
     pub(crate) reference: Option<v1::SealedReference>,
+    /// The successor that was sent matched too.
+    pub(crate) succeeded: bool,
 }
 
 struct Worker {
@@ -127,14 +135,13 @@ impl Inference {
                 let request = v1::InferenceServiceEnrollRequest { context, frames };
                 let send = |mut client: Client, request| async move { client.enroll(request).await };
                 let answer = self.call(request, capture.deadline, send).await?;
-                Ok(Answered { decision: answer.decision, reference: answer.reference })
+                Ok(Answered { decision: answer.decision, reference: answer.reference, succeeded: false })
             }
             Purpose::Verify => {
-                let reference = opened.reference.as_ref().map(context::sealed_reference);
-                let request = v1::InferenceServiceVerifyRequest { context, frames, reference };
+                let request = context::verification(opened, (context, frames));
                 let send = |mut client: Client, request| async move { client.verify(request).await };
                 let answer = self.call(request, capture.deadline, send).await?;
-                Ok(Answered { decision: answer.decision, reference: None })
+                Ok(Answered { decision: answer.decision, reference: answer.successor, succeeded: answer.succeeded })
             }
         }
     }
@@ -215,8 +222,8 @@ impl Inference {
     }
 
     /// What they compare, where that is one thing.
-    pub(crate) fn feature_space(&self) -> Option<String> {
-        self.common(|runs| runs.feature_space.clone())
+    pub(crate) fn feature_spaces(&self) -> Option<Vec<String>> {
+        self.common(|runs| runs.feature_spaces.clone())
     }
 
     fn common<T: PartialEq>(&self, part: impl Fn(&Runs) -> T) -> Option<T> {

@@ -13,6 +13,7 @@ mod log;
 mod peer;
 mod replay;
 mod revocation;
+mod succession;
 mod tenancy;
 mod tenant_life;
 mod told;

@@ -97,15 +97,21 @@ pub fn verify_deletion_proof(
     keys: &TrustedKeys,
     expected: &ExpectedDeletion<'_>,
 ) -> Result<DeletionProof, Refused> {
-    let (_, claims): (Typ, DeletionClaims) = keys.open(token, &[Typ::DeletionProof])?;
-    if claims.deleted_at > claims.iat || claims.covers.backups_until < claims.deleted_at {
-        return Err(Malformed::Claims.into());
-    }
-    if claims.aud != expected.aud {
-        return Err(Claim::Audience.into());
-    }
+    let claims = authentic(token, keys, expected.aud)?;
     if claims.reference.commitment != base64url(&expected.commitment) {
         return Err(Claim::Reference.into());
     }
     Ok(DeletionProof(claims))
+}
+
+/// A proof of this tenant, about whatever reference.
+pub(crate) fn authentic(token: &str, keys: &TrustedKeys, aud: &str) -> Result<DeletionClaims, Refused> {
+    let (_, claims): (Typ, DeletionClaims) = keys.open(token, &[Typ::DeletionProof])?;
+    if claims.deleted_at > claims.iat || claims.covers.backups_until < claims.deleted_at {
+        return Err(Malformed::Claims.into());
+    }
+    if claims.aud != aud {
+        return Err(Claim::Audience.into());
+    }
+    Ok(claims)
 }

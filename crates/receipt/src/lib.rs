@@ -12,6 +12,7 @@ mod action;
 mod claims;
 mod deletion;
 mod destruction;
+mod exported;
 mod inspect;
 mod jwk;
 mod jws;
@@ -33,6 +34,7 @@ pub use deletion::{
     CoversClaim, DeletionClaims, DeletionProof, Exception, ExpectedDeletion, LiveStore, verify_deletion_proof,
 };
 pub use destruction::{DestructionClaims, ExpectedDestruction, KekClaim, KeyDestruction, verify_key_destruction};
+pub use exported::{Disagreement, ExportedProofs};
 pub use inspect::{UnverifiedToken, inspect_unverified};
 pub use jwk::{KeySet, MAX_KEYS, PublicJwk, jwks_document, thumbprint};
 pub use jws::{EncodeError, MAX_TOKEN_BYTES, Typ, encode};

@@ -1,4 +1,4 @@
-//! Termination certificates: what the ledger says of a tenant that ended, over every deletion proof that its end left.
+//! Termination certificates: what the ledger says of a tenant that ended, over every deletion proof that the tenant ever had.
 //!
 //! Must never know: keys, references. Invariant: the certificate is over exactly the proofs that [`ProofsHash`] was given, in the
 //! order of their ids; whoever holds the proofs computes the same hash.
@@ -44,6 +44,14 @@ pub struct ProofsClaim {
     pub count: u64,
     /// [`ProofsHash`] over them, base64url.
     pub sha256: String,
+}
+
+impl ProofsClaim {
+    /// Number and hash as [`ProofsHash::finish`] gives them.
+    #[must_use]
+    pub fn of((count, sha256): (u64, [u8; 32])) -> Self {
+        Self { count, sha256: base64url(&sha256) }
+    }
 }
 
 /// SHA-256 over the domain `countersign/termination/v1\n` and, for each deletion proof in the order of its `jti`, the line
@@ -113,16 +121,21 @@ pub fn verify_termination(
     keys: &TrustedKeys,
     expected: &ExpectedTermination<'_>,
 ) -> Result<TenantTermination, Refused> {
+    let claims = authentic(token, keys, expected.aud)?;
+    if claims.proofs != ProofsClaim::of(expected.proofs) {
+        return Err(Claim::Proofs.into());
+    }
+    Ok(TenantTermination(claims))
+}
+
+/// A certificate of this tenant, over whatever proofs.
+pub(crate) fn authentic(token: &str, keys: &TrustedKeys, aud: &str) -> Result<TerminationClaims, Refused> {
     let (_, claims): (Typ, TerminationClaims) = keys.open(token, &[Typ::Termination])?;
     if claims.ended_at > claims.iat || claims.audit_until < claims.ended_at || claims.keks.is_empty() {
         return Err(Malformed::Claims.into());
     }
-    if claims.aud != expected.aud {
+    if claims.aud != aud {
         return Err(Claim::Audience.into());
     }
-    let (count, sha256) = &expected.proofs;
-    if claims.proofs.count != *count || claims.proofs.sha256 != base64url(sha256) {
-        return Err(Claim::Proofs.into());
-    }
-    Ok(TenantTermination(claims))
+    Ok(claims)
 }

@@ -76,7 +76,9 @@ fn capture(portrait: &Portrait, shown: Option<Species>, seed: u64) -> Capture {
 
 fn examine(engine: &mut Engine, capture: &Capture) -> Evidence {
     let frames: Vec<_> = capture.frames.iter().map(|f| Frame { jpeg: &f.jpeg, offset_ms: f.offset_ms }).collect();
-    engine.examine(&frames, ExamineOptions { min_inter_eye_px: 60, presentation_attack: true }).unwrap()
+    engine
+        .examine(&frames, ExamineOptions { min_inter_eye_px: 60, presentation_attack: true, previous: false })
+        .unwrap()
 }
 
 /// What gate 3 says of every capture of one kind; those that an earlier gate stops are left out.

@@ -53,6 +53,8 @@ pub enum ProveBatch {
     Proved(u64),
     /// Nothing is left: the job is done, a termination goes on to the keys.
     Done,
+    /// A termination: deletions are left that `provable` does not cover. Nothing was written; a later checkpoint covers them.
+    Uncovered,
     /// The job does not stand where we think. Nothing was written.
     Superseded,
 }
@@ -72,7 +74,7 @@ impl Store {
     }
 
     /// Notes the proofs of what a job erased by `provable`, at most `limit`, each audited as `deletion.proved`. Where nothing
-    /// is left the job ends.
+    /// is left the job ends. A termination proves what anybody erased of its tenant and nobody proved yet.
     ///
     /// # Errors
     /// `Unavailable`, `AuditUnavailable`.
@@ -80,22 +82,30 @@ impl Store {
         self.write("bulk.prove", job.tenant, |tx| prove(tx, (job, provable), limit)).await
     }
 
-    /// What a job erased and proved, after a deletion, with the time of each proof; at most `limit`, in the order of deletions' ids.
+    /// What was erased of a tenant and proved, by one job or (`None`) by whatever cause, after a deletion, with the time of each
+    /// proof; at most `limit`, in the order of deletions' ids, which is that of their proofs' `jti`.
     ///
     /// # Errors
     /// `Unavailable`, `Corrupt`.
     pub async fn proved_deletions(
         &self,
-        (tenant, job): (TenantId, JobId),
+        (tenant, job): (TenantId, Option<JobId>),
         after: Option<Uuid>,
         limit: u32,
     ) -> Result<Vec<(Erased, Checkpoint, i64)>, StoreError> {
-        let sql = "-- bulk.proved
+        // Of a whole tenant the rows are walked in the order of ids: by the tenant's index SQLite would sort all of them for each page.
+        let sql = if job.is_some() {
+            "-- bulk.proved
             SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job, journaled, proved_at_ms
-            FROM deletions WHERE tenant = $1 AND job = $2 AND id > $3 AND proved_at_ms IS NOT NULL ORDER BY id LIMIT $4";
+            FROM deletions WHERE tenant = $1 AND job = $2 AND id > $3 AND proved_at_ms IS NOT NULL ORDER BY id LIMIT $4"
+        } else {
+            "-- bulk.proved_of_tenant
+            SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job, journaled, proved_at_ms
+            FROM deletions WHERE NOT tenant <> $1 AND $2 IS NULL AND id > $3 AND proved_at_ms IS NOT NULL ORDER BY id LIMIT $4"
+        };
         let mut conn = self.read(tenant).await?;
-        let after = after.unwrap_or(Uuid::nil());
-        let rows = query(sql).bind(tenant.uuid()).bind(job.uuid()).bind(after).bind(limit).fetch_all(&mut conn).await?;
+        let (job, after) = (job.map(JobId::uuid), after.unwrap_or(Uuid::nil()));
+        let rows = query(sql).bind(tenant.uuid()).bind(job).bind(after).bind(limit).fetch_all(&mut conn).await?;
         let one = |row: &Row| -> Result<_, StoreError> {
             let erased = Erased::read(row)?;
             let checkpoint = Checkpoint::of_proved(erased.deleted_at_ms, &conn);
@@ -116,7 +126,7 @@ impl Store {
             let mut conn = self.read(tenant.id).await?;
             let sql = "-- bulk.due
                 SELECT user_id FROM sealed_references r
-                WHERE tenant = $1 AND COALESCE(last_used_at_ms, created_at_ms) <= $2
+                WHERE tenant = $1 AND successor = 0 AND COALESCE(last_used_at_ms, created_at_ms) <= $2
                 AND NOT EXISTS (SELECT 1 FROM waiting_deletions w WHERE w.tenant = r.tenant AND w.user_id = r.user_id)
                 LIMIT 1";
             let one = query(sql).bind(tenant.id.uuid()).bind(cutoff).fetch_optional(&mut conn).await?;
@@ -134,7 +144,7 @@ pub(crate) async fn count_expired(conn: &mut Conn, tenant: TenantId, now: i64) -
     let Some(cutoff) = cutoff_ms(&found.policy, now) else { return Ok(0) };
     let sql = "-- bulk.count_expired
         SELECT count(*) AS expired FROM sealed_references
-        WHERE tenant = $1 AND COALESCE(last_used_at_ms, created_at_ms) <= $2";
+        WHERE tenant = $1 AND successor = 0 AND COALESCE(last_used_at_ms, created_at_ms) <= $2";
     Ok(query(sql).bind(tenant.uuid()).bind(cutoff).fetch_one(conn).await?.try_get("expired")?)
 }
 
@@ -147,7 +157,7 @@ async fn expired(
 ) -> Result<Vec<UserId>, StoreError> {
     let sql = "-- bulk.expired
         SELECT user_id FROM sealed_references r
-        WHERE tenant = $1 AND COALESCE(last_used_at_ms, created_at_ms) <= $2 AND user_id > $3
+        WHERE tenant = $1 AND successor = 0 AND COALESCE(last_used_at_ms, created_at_ms) <= $2 AND user_id > $3
         AND NOT EXISTS (SELECT 1 FROM waiting_deletions w WHERE w.tenant = r.tenant AND w.user_id = r.user_id)
         ORDER BY user_id LIMIT $4";
     let rows = query(sql).bind(tenant.uuid()).bind(cutoff).bind(after).bind(limit).fetch_all(conn).await?;
@@ -164,7 +174,8 @@ async fn next_users(conn: &mut Conn, job: &Job, now: i64, limit: u32) -> Result<
     }
     let sql = if job.every_user {
         "-- bulk.everybody
-        SELECT user_id FROM sealed_references WHERE tenant = $1 AND $2 IS NOT NULL AND user_id > $3 ORDER BY user_id LIMIT $4"
+        SELECT user_id FROM sealed_references
+        WHERE tenant = $1 AND $2 IS NOT NULL AND successor = 0 AND user_id > $3 ORDER BY user_id LIMIT $4"
     } else {
         "-- bulk.listed
         SELECT user_id FROM job_users WHERE tenant = $1 AND job = $2 AND user_id > $3 ORDER BY user_id LIMIT $4"
@@ -179,7 +190,7 @@ async fn erase(mut tx: Tx, job: &Job, limit: u32) -> Result<EraseBatch, StoreErr
     let (mut erased, mut held) = (0, 0);
     for user in &users {
         let of = Of { tenant: job.tenant, user };
-        let Some(row) = references::load(&mut tx, job.tenant, user).await? else { continue };
+        let Some(found) = references::load(&mut tx, job.tenant, user).await? else { continue };
         let cause = job.cause.as_deref().unwrap_or(RETENTION);
         let erase = Erase { tenant: job.tenant, user, cause, job: Some(job.id), now };
         if holds::is_held(&mut tx, of).await? {
@@ -187,7 +198,7 @@ async fn erase(mut tx: Tx, job: &Job, limit: u32) -> Result<EraseBatch, StoreErr
             held += 1;
             continue;
         }
-        erasure::erase_row(&mut tx, erase, &row).await?;
+        erasure::erase_all(&mut tx, erase, &found).await?;
         strikes::forget(&mut tx, of).await?;
         erased += 1;
     }
@@ -208,11 +219,12 @@ async fn erase(mut tx: Tx, job: &Job, limit: u32) -> Result<EraseBatch, StoreErr
 }
 
 async fn prove(mut tx: Tx, (job, provable): (&Job, Provable), limit: u32) -> Result<ProveBatch, StoreError> {
+    let ends = job.kind == JobKind::TerminateTenant;
     let sql = "-- bulk.unproved
         SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job, journaled FROM deletions
-        WHERE tenant = $1 AND job = $2 AND proved_at_ms IS NULL AND deleted_at_ms <= $3 AND journaled >= $4
-        ORDER BY id LIMIT $5";
-    let (tenant, id) = (job.tenant.uuid(), job.id.uuid());
+        WHERE tenant = $1 AND ($2 IS NULL OR job = $2) AND proved_at_ms IS NULL AND deleted_at_ms <= $3 AND journaled >= $4
+        ORDER BY user_id LIMIT $5";
+    let (tenant, id) = (job.tenant.uuid(), (!ends).then_some(job.id.uuid()));
     let (by, journaled) = (provable.checkpoint.at_ms(), provable.journaled_only);
     let rows = query(sql).bind(tenant).bind(id).bind(by).bind(journaled).bind(limit).fetch_all(&mut tx).await?;
     let now = now_ms(&mut tx).await?;
@@ -223,11 +235,14 @@ async fn prove(mut tx: Tx, (job, provable): (&Job, Provable), limit: u32) -> Res
         query(sql).bind(tenant).bind(erased.deletion_id).bind(now).execute(&mut tx).await?;
         audit::append(&mut tx, job.tenant, "deletion.proved", erased.body(AuditBody::default())).await?;
     }
+    if rows.is_empty() && ends && any_unproved(&mut tx, job.tenant).await? {
+        return Ok(ProveBatch::Uncovered);
+    }
     let at = |step| Progress { step, resume_after: "", done: 0 };
-    let moved = match (rows.is_empty(), job.kind) {
+    let moved = match (rows.is_empty(), ends) {
         (false, _) => jobs::advance(&mut tx, job, at(Step::Prove)).await?,
-        (true, JobKind::TerminateTenant) => jobs::advance(&mut tx, job, at(Step::Destroy)).await?,
-        (true, _) => jobs::end(&mut tx, job, None).await?,
+        (true, true) => jobs::advance(&mut tx, job, at(Step::Destroy)).await?,
+        (true, false) => jobs::end(&mut tx, job, None).await?,
     };
     if !moved {
         return Ok(ProveBatch::Superseded);
@@ -235,4 +250,10 @@ async fn prove(mut tx: Tx, (job, provable): (&Job, Provable), limit: u32) -> Res
     failpoint("bulk.prove.before_commit");
     tx.commit().await?;
     Ok(if rows.is_empty() { ProveBatch::Done } else { ProveBatch::Proved(rows.len() as u64) })
+}
+
+async fn any_unproved(conn: &mut Conn, tenant: TenantId) -> Result<bool, StoreError> {
+    let sql = "-- bulk.left
+        SELECT id FROM deletions WHERE tenant = $1 AND proved_at_ms IS NULL LIMIT 1";
+    Ok(query(sql).bind(tenant.uuid()).fetch_optional(conn).await?.is_some())
 }

@@ -3,7 +3,7 @@
 //! deletion record, and no attempt that began with it ends in an ACCEPT.
 
 use crate::{
-    AuditBody, Checkpoint, SealedRow, Store, StoreError, audit,
+    AuditBody, Checkpoint, SealedRow, Store, StoreError, UserReferences, audit,
     codes::{self, read_hash, read_u32},
     conn::{Conn, Row, now_ms, query},
     door::make_id,
@@ -31,7 +31,7 @@ pub struct Erased {
     pub epoch: u32,
     /// Its commitment, given at enrollment.
     pub commitment: [u8; 32],
-    /// Free word of the caller, or `replaced`.
+    /// Free word of the caller, or one of the store's own.
     pub cause: String,
     /// When, database time.
     pub deleted_at_ms: i64,
@@ -46,12 +46,15 @@ const PROOF_REPEATED_MS: i64 = 24 * 3_600_000;
 
 /// Longest word of a cause, in characters.
 const MAX_CAUSE_CHARS: usize = 64;
-/// The store's own causes: of what a re-enrollment took the place of, and of what came back with an older database.
-const OWN_CAUSES: [&str; 2] = ["replaced", RESTORED];
+/// The store's own causes: of what a re-enrollment took the place of, of what came back with an older database, of what a confirmed
+/// successor took the place of, and of a successor that goes unconfirmed.
+const OWN_CAUSES: [&str; 4] = ["replaced", RESTORED, SUCCEEDED, UNCONFIRMED];
 pub(crate) const RESTORED: &str = "restored";
+pub(crate) const SUCCEEDED: &str = "succeeded";
+pub(crate) const UNCONFIRMED: &str = "unconfirmed";
 
 /// Whether a caller may name this cause: 1 to 64 characters, none of them a control character, and none of the store's own words
-/// `replaced` and `restored`.
+/// `replaced`, `restored`, `succeeded` and `unconfirmed`.
 #[must_use]
 pub fn may_be_cause(word: &str) -> bool {
     (1..=MAX_CAUSE_CHARS).contains(&word.chars().count())
@@ -139,13 +142,31 @@ async fn overwrite_and_delete(conn: &mut Conn, row: &SealedRow) -> Result<(), St
     if both { Ok(()) } else { Err(StoreError::Corrupt("sealed_references")) }
 }
 
-/// Erases one reference inside the caller's transaction; the caller writes the audit entry that tells why.
+/// Erases all that lies there of a user inside the caller's transaction; answers for the reference. The successor, of which no
+/// receipt told yet, has a deletion of its own, which the store proves by itself.
+pub(crate) async fn erase_all(conn: &mut Conn, erase: Erase<'_>, found: &UserReferences) -> Result<Erased, StoreError> {
+    if let Some(successor) = &found.successor {
+        retire(conn, Erase { cause: UNCONFIRMED, ..erase }, successor).await?;
+    }
+    erase_row(conn, erase, &found.reference).await
+}
+
+/// Erases one reference and revokes the user's live receipts.
 pub(crate) async fn erase_row(conn: &mut Conn, erase: Erase<'_>, row: &SealedRow) -> Result<Erased, StoreError> {
+    let revoked = receipts::invalidate_user(conn, erase.tenant, erase.user).await?;
+    take_away(conn, erase, (row, revoked)).await
+}
+
+/// Erases one of a user's two references: what was accepted stays so, as the person is the same and the other one is there.
+pub(crate) async fn retire(conn: &mut Conn, erase: Erase<'_>, row: &SealedRow) -> Result<Erased, StoreError> {
+    take_away(conn, erase, (row, 0)).await
+}
+
+async fn take_away(conn: &mut Conn, erase: Erase<'_>, (row, revoked): (&SealedRow, u64)) -> Result<Erased, StoreError> {
     overwrite_and_delete(conn, row).await?;
     for lease in leases::open_of_user(conn, Of { tenant: erase.tenant, user: erase.user }, None).await? {
         lease.abandon(conn, Abandon::ReferenceGone).await?;
     }
-    let revoked = receipts::invalidate_user(conn, erase.tenant, erase.user).await?;
     let erased = Erased {
         deletion_id: make_id()?,
         tenant: erase.tenant,
@@ -188,7 +209,8 @@ async fn record(conn: &mut Conn, erased: &Erased) -> Result<(), StoreError> {
 async fn earlier(conn: &mut Conn, of: Of<'_>, now: i64) -> Result<EraseResult, StoreError> {
     let sql = "-- erasure.earlier
         SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job, journaled, proved_at_ms FROM deletions
-        WHERE tenant = $1 AND user_id = $2 AND cause <> 'replaced' AND (proved_at_ms IS NULL OR proved_at_ms > $3)
+        WHERE tenant = $1 AND user_id = $2 AND cause NOT IN ('replaced', 'succeeded', 'unconfirmed')
+        AND (proved_at_ms IS NULL OR proved_at_ms > $3)
         ORDER BY deleted_at_ms DESC LIMIT 1";
     let since = now - PROOF_REPEATED_MS;
     let row = query(sql).bind(of.tenant.uuid()).bind(of.user.as_str()).bind(since).fetch_optional(conn).await?;
@@ -199,7 +221,7 @@ async fn earlier(conn: &mut Conn, of: Of<'_>, now: i64) -> Result<EraseResult, S
 }
 
 impl Store {
-    /// Erases the user's reference: zeros over the wrapped DEK and the ciphertext, then no row; live receipts INVALID,
+    /// Erases the user's reference, and its successor where there is one: zeros over the wrapped DEK and the ciphertext, then no row; live receipts INVALID,
     /// open attempts abandoned, strikes forgotten, a deletion record and the entry `reference.erased`. The proof waits
     /// for `checkpoint`. Under a legal hold nothing is erased and the deletion waits, audited as `deletion.held`. Asked again before the proof was given, or within a day after it, answers the same deletion.
     ///
@@ -211,7 +233,7 @@ impl Store {
         }
         self.write("erasure.erase", tenant, |mut tx| async move {
             let now = now_ms(&mut tx).await?;
-            let Some(row) = references::load(&mut tx, tenant, user).await? else {
+            let Some(found) = references::load(&mut tx, tenant, user).await? else {
                 return earlier(&mut tx, Of { tenant, user }, now).await;
             };
             let erase = Erase { tenant, user, cause, job: None, now };
@@ -220,7 +242,7 @@ impl Store {
                 tx.commit().await?;
                 return Ok(EraseResult::Held);
             }
-            let erased = erase_row(&mut tx, erase, &row).await?;
+            let erased = erase_all(&mut tx, erase, &found).await?;
             strikes::forget(&mut tx, Of { tenant, user }).await?;
             failpoint("erase.before_commit");
             tx.commit().await?;
@@ -238,8 +260,8 @@ impl Store {
         self.write("erasure.prove", erased.tenant, |tx| prove(tx, erased, checkpoint)).await
     }
 
-    /// Deletions without a proof, newest first, at most `limit`. A janitor checkpoints for them; those `replaced` or done by
-    /// a job it may then mark proved, the others wait for their caller to ask again.
+    /// Deletions without a proof, newest first, at most `limit`. A janitor checkpoints for them; those of the store's own causes or
+    /// done by a job it may then mark proved, the others wait for their caller to ask again.
     ///
     /// # Errors
     /// `Unavailable`, `Corrupt`.

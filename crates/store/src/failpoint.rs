@@ -8,7 +8,10 @@
 /// `erase.before_commit`, `erase.after_commit`, `erase.after_checkpoint`, `erase.after_proved`, `hold.before_commit`, `bulk.erase.before_commit`, `bulk.erase.after_commit`, `bulk.prove.before_commit`, `log.before_commit`, `log.after_commit`, and along a
 /// rotation `rotate.made`, `rotate.made.before_commit`, `rotate.made.after_commit`, `rotate.secrets.before_commit`,
 /// `rotate.batch.before_commit`, `rotate.batch.after_commit`, `rotate.fence.before_commit`, `rotate.fence.after_commit`,
-/// `rotate.destroying`, `rotate.destroyed.before_commit`, `rotate.done.before_commit`; along a renewal `renew.batch.before_commit`,
+/// `rotate.destroying`, `rotate.destroyed.before_commit`, `rotate.done.before_commit`; along a termination `terminate.emptied.before_commit`,
+/// `terminate.counted.before_commit`, `terminate.destroying`, `terminate.destroyed`, `terminate.ended.before_commit`,
+/// `terminate.ended.after_commit`; of a statement about a key `statement.intended`, `statement.told.before_commit`,
+/// `statement.told.after_commit`; along a renewal `renew.batch.before_commit`,
 /// `renew.batch.after_commit`, `renew.end.before_commit`; `journal.written`, `restore.before_commit`; along a copy `copy.batch`,
 /// `copy.before_commit`.
 #[cfg(debug_assertions)]

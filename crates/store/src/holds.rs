@@ -234,11 +234,11 @@ async fn erase_waiting(conn: &mut Conn, of: Of<'_>, now: i64) -> Result<bool, St
         DELETE FROM waiting_deletions WHERE tenant = $1 AND user_id = $2 RETURNING cause, job";
     let waited = query(sql).bind(of.tenant.uuid()).bind(of.user.as_str()).fetch_optional(conn).await?;
     let Some(waited) = waited else { return Ok(false) };
-    let Some(row) = references::load(conn, of.tenant, of.user).await? else { return Ok(false) };
+    let Some(found) = references::load(conn, of.tenant, of.user).await? else { return Ok(false) };
     let cause: String = waited.try_get("cause")?;
     let job = waited.try_get::<Option<Uuid>>("job")?.map(JobId::new);
     let erase = Erase { tenant: of.tenant, user: of.user, cause: &cause, job, now };
-    erasure::erase_row(conn, erase, &row).await?;
+    erasure::erase_all(conn, erase, &found).await?;
     strikes::forget(conn, of).await?;
     Ok(true)
 }

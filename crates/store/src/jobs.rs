@@ -10,7 +10,6 @@ use crate::{
     conn::{Conn, Row, now_ms, query},
     door::make_id,
     erasure::may_be_cause,
-    error::is_unique_violation,
     tenants,
     tx::Tx,
 };
@@ -246,13 +245,7 @@ impl Store {
             return Err(StoreError::Misuse("no cause of a caller"));
         }
         let id = JobId::new(make_id()?);
-        let queued = self.write("jobs.queue", new.tenant, |tx| queue(tx, new, id)).await?;
-        if queued {
-            return Ok(QueueResult::Queued(id));
-        }
-        let running = self.jobs(Some(new.tenant), JOBS).await?;
-        let same = running.iter().find(|job| job.kind == new.kind && job.state.is_open());
-        Ok(same.map_or(QueueResult::UnknownTenant, |job| QueueResult::RunsAlready(job.id)))
+        self.write("jobs.queue", new.tenant, |tx| queue(tx, new, id)).await
     }
 
     /// Jobs, newest first, at most `limit`: one tenant's or everybody's.
@@ -357,21 +350,36 @@ impl Store {
     }
 }
 
-/// Most jobs that a search for the running one looks at.
-const JOBS: u32 = 1000;
-
-/// False: there is no such tenant, it ends, or a job of which it has one at a time runs.
-async fn queue(mut tx: Tx, new: NewJob<'_>, id: JobId) -> Result<bool, StoreError> {
+/// What runs already is looked for in the transaction that would add to it, so it cannot end between the two.
+async fn queue(mut tx: Tx, new: NewJob<'_>, id: JobId) -> Result<QueueResult, StoreError> {
     let known = tenants::load(&mut tx, new.tenant).await?.is_some_and(|tenant| !tenant.state.ends());
-    if !known || !insert(&mut tx, new, id).await? {
-        return Ok(false);
+    if !known {
+        return Ok(QueueResult::UnknownTenant);
+    }
+    if let Some(runs) = insert(&mut tx, new, id).await? {
+        return Ok(QueueResult::RunsAlready(runs));
     }
     tx.commit().await?;
-    Ok(true)
+    Ok(QueueResult::Queued(id))
 }
 
-/// Writes a queued job of a tenant that exists, audited as `job.requested`. False: one that runs alone runs already.
-pub(crate) async fn insert(conn: &mut Conn, new: NewJob<'_>, id: JobId) -> Result<bool, StoreError> {
+/// The open job of a kind of which a tenant has one at a time.
+async fn running(conn: &mut Conn, new: NewJob<'_>) -> Result<Option<JobId>, StoreError> {
+    if !new.kind.runs_alone() {
+        return Ok(None);
+    }
+    let sql = "-- jobs.running
+        SELECT id FROM jobs WHERE tenant = $1 AND kind = $2 AND state IN ('QUEUED', 'RUNNING') LIMIT 1";
+    let row = query(sql).bind(new.tenant.uuid()).bind(new.kind.word()).fetch_optional(conn).await?;
+    row.map(|row| Ok(JobId::new(row.try_get::<Uuid>("id")?))).transpose()
+}
+
+/// Writes a queued job of a tenant that exists, audited as `job.requested`. The id of one that runs alone and runs already:
+/// nothing was written.
+pub(crate) async fn insert(conn: &mut Conn, new: NewJob<'_>, id: JobId) -> Result<Option<JobId>, StoreError> {
+    if let Some(runs) = running(conn, new).await? {
+        return Ok(Some(runs));
+    }
     let newest = match new.kind {
         JobKind::RotateKek => Some(newest_kek(conn, new.tenant).await?),
         _ => None,
@@ -381,7 +389,7 @@ pub(crate) async fn insert(conn: &mut Conn, new: NewJob<'_>, id: JobId) -> Resul
                           requested_by, created_at_ms)
         VALUES ($1, $2, $3, 'QUEUED', $4, '', $5, 0, $6, $7, $8, $9, $10)";
     let now = now_ms(conn).await?;
-    let queued = query(sql)
+    query(sql)
         .bind(id.uuid())
         .bind(new.tenant.uuid())
         .bind(new.kind.word())
@@ -393,11 +401,7 @@ pub(crate) async fn insert(conn: &mut Conn, new: NewJob<'_>, id: JobId) -> Resul
         .bind(new.requested_by)
         .bind(now)
         .execute(conn)
-        .await;
-    match queued {
-        Err(error) if is_unique_violation(&error) => return Ok(false),
-        other => other?,
-    };
+        .await?;
     for user in new.users.unwrap_or_default() {
         let sql = "-- jobs.user
             INSERT INTO job_users (job, tenant, user_id) VALUES ($1, $2, $3) ON CONFLICT (job, user_id) DO NOTHING";
@@ -405,7 +409,7 @@ pub(crate) async fn insert(conn: &mut Conn, new: NewJob<'_>, id: JobId) -> Resul
     }
     let body = AuditBody::default().with("job", id.to_string()).with("kind", new.kind.word());
     audit::append(conn, new.tenant, "job.requested", body.with("by", new.requested_by)).await?;
-    Ok(true)
+    Ok(None)
 }
 
 /// The newest KEK version that a row of the tenant is under.
@@ -424,7 +428,9 @@ async fn total(conn: &mut Conn, new: NewJob<'_>, now: i64) -> Result<i64, StoreE
     if let Some(users) = new.users {
         return Ok(i64::try_from(users.len()).unwrap_or(i64::MAX));
     }
+    // Erasures count users, what works on keys and layouts counts rows.
+    let rows = matches!(new.kind, JobKind::RotateKek | JobKind::RenewReferences);
     let sql = "-- jobs.total
-        SELECT count(*) AS total FROM sealed_references WHERE tenant = $1";
-    Ok(query(sql).bind(new.tenant.uuid()).fetch_one(conn).await?.try_get("total")?)
+        SELECT count(*) AS total FROM sealed_references WHERE tenant = $1 AND ($2 = 1 OR successor = 0)";
+    Ok(query(sql).bind(new.tenant.uuid()).bind(rows).fetch_one(conn).await?.try_get("total")?)
 }

@@ -3,7 +3,7 @@
 //! made its entry durable; the known position moves only forward, and only past entries whose deletions this database holds.
 
 use crate::{
-    AuditBody, Erased, Store, StoreError,
+    AuditBody, Erased, Store, StoreError, UserReferences,
     codes::{read_hash, read_user},
     conn::{Conn, Row, now_ms, query},
     erasure::{self, Erase, RESTORED},
@@ -117,11 +117,29 @@ async fn erase_restored(mut tx: Tx, tenant: TenantId, reference: ReferenceId) ->
         SELECT user_id FROM sealed_references WHERE tenant = $1 AND id = $2";
     let found = query(sql).bind(tenant.uuid()).bind(reference.uuid()).fetch_optional(&mut tx).await?;
     let Some(user) = found.map(|row| read_user(row.try_get("user_id")?)).transpose()? else { return Ok(None) };
-    let row = references::load(&mut tx, tenant, &user).await?.ok_or(StoreError::Corrupt("sealed_references"))?;
+    let found = references::load(&mut tx, tenant, &user).await?.ok_or(StoreError::Corrupt("sealed_references"))?;
     let erase = Erase { tenant, user: &user, cause: RESTORED, job: None, now: now_ms(&mut tx).await? };
-    let erased = erasure::erase_row(&mut tx, erase, &row).await?;
+    let erased = erase_one(&mut tx, (erase, reference), found).await?;
     strikes::forget(&mut tx, Of { tenant, user: &user }).await?;
     failpoint("restore.before_commit");
     tx.commit().await?;
     Ok(Some(erased))
+}
+
+/// Erases the one of a user's two references that the journal names: each that is gone has an entry of its own.
+async fn erase_one(
+    conn: &mut Conn,
+    (erase, reference): (Erase<'_>, ReferenceId),
+    found: UserReferences,
+) -> Result<Erased, StoreError> {
+    let UserReferences { reference: row, successor } = found;
+    match successor {
+        Some(successor) if successor.id == reference => erasure::erase_row(conn, erase, &successor).await,
+        Some(successor) => {
+            let erased = erasure::erase_row(conn, erase, &row).await?;
+            references::promote(conn, successor.id).await?;
+            Ok(erased)
+        }
+        None => erasure::erase_row(conn, erase, &row).await,
+    }
 }

@@ -5,6 +5,7 @@ use crate::{
     AuditBody, Store, StoreError, audit,
     conn::{Conn, now_ms, query},
     door::make_id,
+    failpoint,
     jobs::{self, Job, JobKind, NewJob, Progress, Step},
     tenants::{self, Tenant, TenantState},
     tx::Tx,
@@ -58,6 +59,17 @@ pub enum Emptied {
     Superseded,
 }
 
+/// What came of the last step of a tenant's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndTenant {
+    /// It ended.
+    Ended,
+    /// Its deletions are others than the proofs that were counted: the job proves again before it counts again.
+    Unproved,
+    /// The job does not stand where we think. Nothing was written.
+    Superseded,
+}
+
 /// A tenant that ended, as its certificate tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Termination {
@@ -67,7 +79,7 @@ pub struct Termination {
     pub tenant: TenantId,
     /// The job that erased.
     pub job: JobId,
-    /// How many deletion proofs the job left.
+    /// How many deletion proofs the tenant left, whatever they were for.
     pub proofs: u64,
     /// Hash over them.
     pub proofs_sha256: [u8; 32],
@@ -100,12 +112,7 @@ impl Store {
     /// `Unavailable`, `AuditUnavailable`.
     pub async fn terminate_tenant(&self, tenant: TenantId, by: &str) -> Result<Terminate, StoreError> {
         let id = JobId::new(make_id()?);
-        if let Some(refused) = self.write("lifecycle.terminate", tenant, |tx| terminate(tx, (tenant, id), by)).await? {
-            return Ok(refused);
-        }
-        let jobs = self.jobs(Some(tenant), 1000).await?;
-        let open = jobs.iter().find(|job| job.kind == JobKind::TerminateTenant && job.state.is_open());
-        Ok(open.map_or(Terminate::Unknown, |job| Terminate::RunsAlready(job.id)))
+        self.write("lifecycle.terminate", tenant, |tx| terminate(tx, (tenant, id), by)).await
     }
 
     /// Looks whether everything of a tenant that ends is gone and moves its job accordingly.
@@ -129,17 +136,18 @@ impl Store {
             let sql = "-- lifecycle.newest
                 UPDATE jobs SET kek_from = $3 WHERE tenant = $1 AND id = $2 AND state = 'RUNNING'";
             query(sql).bind(tenant).bind(id).bind(newest).execute(&mut tx).await?;
+            failpoint("terminate.counted.before_commit");
             tx.commit().await
         })
         .await
     }
 
-    /// Ends a tenant whose references and keys are gone, audited as `tenant.terminated`: its API keys are revoked. False: the job
-    /// does not stand where we think.
+    /// Ends a tenant whose references and keys are gone, audited as `tenant.terminated`: its API keys are revoked. `proofs` are
+    /// number and hash of its proved deletions; where it has more or fewer deletions it does not end.
     ///
     /// # Errors
     /// `Unavailable`, `AuditUnavailable`.
-    pub async fn tenant_terminated(&self, job: &Job, proofs: (u64, [u8; 32])) -> Result<bool, StoreError> {
+    pub async fn tenant_terminated(&self, job: &Job, proofs: (u64, [u8; 32])) -> Result<EndTenant, StoreError> {
         let id = make_id()?;
         self.write("lifecycle.terminated", job.tenant, |tx| terminated(tx, (job, id), proofs)).await
     }
@@ -187,22 +195,21 @@ async fn stand(conn: &mut Conn, id: TenantId, state: TenantState) -> Result<(), 
     Ok(())
 }
 
-/// Nothing: another such job runs.
-async fn terminate(mut tx: Tx, (id, job): (TenantId, JobId), by: &str) -> Result<Option<Terminate>, StoreError> {
-    let Some(tenant) = tenants::load(&mut tx, id).await? else { return Ok(Some(Terminate::Unknown)) };
+async fn terminate(mut tx: Tx, (id, job): (TenantId, JobId), by: &str) -> Result<Terminate, StoreError> {
+    let Some(tenant) = tenants::load(&mut tx, id).await? else { return Ok(Terminate::Unknown) };
     if let Some(refused) = stands_in_the_way(&mut tx, &tenant).await? {
-        return Ok(Some(refused));
+        return Ok(refused);
     }
     let kind = JobKind::TerminateTenant;
     let new = NewJob { tenant: id, kind, cause: Some(CAUSE), users: None, requested_by: by };
-    if !jobs::insert(&mut tx, new, job).await? {
-        return Ok(None);
+    if let Some(runs) = jobs::insert(&mut tx, new, job).await? {
+        return Ok(Terminate::RunsAlready(runs));
     }
     stand(&mut tx, id, TenantState::Terminating).await?;
     let body = AuditBody::default().with("by", by).with("job", job.to_string());
     audit::append(&mut tx, id, "tenant.terminating", body).await?;
     tx.commit().await?;
-    Ok(Some(Terminate::Queued(job)))
+    Ok(Terminate::Queued(job))
 }
 
 async fn stands_in_the_way(conn: &mut Conn, tenant: &Tenant) -> Result<Option<Terminate>, StoreError> {
@@ -236,6 +243,7 @@ async fn emptied(mut tx: Tx, job: &Job) -> Result<Emptied, StoreError> {
     if !jobs::advance(&mut tx, job, Progress { step, resume_after: "", done: 0 }).await? {
         return Ok(Emptied::Superseded);
     }
+    failpoint("terminate.emptied.before_commit");
     tx.commit().await?;
     Ok(answer)
 }
@@ -244,13 +252,19 @@ async fn terminated(
     mut tx: Tx,
     (job, id): (&Job, Uuid),
     (proofs, sha256): (u64, [u8; 32]),
-) -> Result<bool, StoreError> {
+) -> Result<EndTenant, StoreError> {
     let (tenant, now) = (job.tenant.uuid(), now_ms(&mut tx).await?);
-    let sql = "-- lifecycle.ended
-        INSERT INTO terminations (tenant, id, job, proofs, proofs_sha256, ended_at_ms) VALUES ($1, $2, $3, $4, $5, $6)";
     let count = i64::try_from(proofs).unwrap_or(i64::MAX);
+    if deletions(&mut tx, job.tenant).await? != count {
+        return prove_again(tx, job).await;
+    }
+    let sql = "-- lifecycle.ended
+        INSERT INTO terminations (tenant, id, job, proofs, proofs_sha256, ended_at_ms) VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (tenant) DO NOTHING";
     let query_ended = query(sql).bind(tenant).bind(id).bind(job.id.uuid()).bind(count).bind(sha256.as_slice());
-    query_ended.bind(now).execute(&mut tx).await?;
+    if query_ended.bind(now).execute(&mut tx).await? != 1 {
+        return Ok(EndTenant::Superseded);
+    }
     let sql = "-- lifecycle.keys
         UPDATE api_keys SET revoked_at_ms = $2 WHERE tenant = $1 AND revoked_at_ms IS NULL";
     query(sql).bind(tenant).bind(now).execute(&mut tx).await?;
@@ -262,8 +276,25 @@ async fn terminated(
     let body = body.with("proofs", proofs).with("proofs_sha256", hex::encode(sha256));
     audit::append(&mut tx, job.tenant, "tenant.terminated", body).await?;
     if !jobs::end(&mut tx, job, None).await? {
-        return Ok(false);
+        return Ok(EndTenant::Superseded);
+    }
+    failpoint("terminate.ended.before_commit");
+    tx.commit().await?;
+    failpoint("terminate.ended.after_commit");
+    Ok(EndTenant::Ended)
+}
+
+/// Deletions of the tenant, proved or not.
+async fn deletions(conn: &mut Conn, tenant: TenantId) -> Result<i64, StoreError> {
+    let sql = "-- lifecycle.deletions
+        SELECT count(*) AS deletions FROM deletions WHERE tenant = $1";
+    Ok(query(sql).bind(tenant.uuid()).fetch_one(conn).await?.try_get("deletions")?)
+}
+
+async fn prove_again(mut tx: Tx, job: &Job) -> Result<EndTenant, StoreError> {
+    if !jobs::advance(&mut tx, job, Progress { step: Step::Prove, resume_after: "", done: 0 }).await? {
+        return Ok(EndTenant::Superseded);
     }
     tx.commit().await?;
-    Ok(true)
+    Ok(EndTenant::Unproved)
 }

@@ -4,9 +4,11 @@
 //! queued exactly when what it tells of is committed; an entry whose salt was destroyed tells nothing, and the tree above it
 //! stands.
 
+mod statement;
 mod told;
 mod tree;
 
+pub use statement::KeyStatement;
 pub(crate) use told::{erased, issued, kek_destroyed, kek_made, policy_changed};
 pub use tree::{LogHead, LogWork};
 

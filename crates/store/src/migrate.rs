@@ -20,6 +20,7 @@ const SQLITE: &[Listed] = &[
     (5, "log", include_str!("../migrations/sqlite/0005_log.sql")),
     (6, "tenants", include_str!("../migrations/sqlite/0006_tenants.sql")),
     (7, "restore and renewal", include_str!("../migrations/sqlite/0007_restore_and_renewal.sql")),
+    (8, "successors", include_str!("../migrations/sqlite/0008_successors.sql")),
 ];
 
 const POSTGRES: &[Listed] = &[
@@ -30,6 +31,7 @@ const POSTGRES: &[Listed] = &[
     (5, "log", include_str!("../migrations/postgres/0005_log.sql")),
     (6, "tenants", include_str!("../migrations/postgres/0006_tenants.sql")),
     (7, "restore and renewal", include_str!("../migrations/postgres/0007_restore_and_renewal.sql")),
+    (8, "successors", include_str!("../migrations/postgres/0008_successors.sql")),
 ];
 
 /// Where sqlx notes what it applied.

@@ -14,7 +14,7 @@ use crate::{
     holds,
     leases::{self, Abandon},
     receipts::{self, Reserve},
-    references,
+    references::{self, UserReferences},
     status::{StatusPosition, StatusSecret},
     strikes::{Of, Strikes},
     tenants,
@@ -42,8 +42,8 @@ pub struct OpenAttempt {
     pub jti: Jti,
     /// Orders the positions in status lists.
     pub status: StatusSecret,
-    /// Where the caller knows what the workers compare: a reference of another feature space is refused here.
-    pub feature_space: Option<String>,
+    /// Where the caller knows what the workers compare: a reference of any other feature space is refused here.
+    pub feature_spaces: Option<Vec<String>>,
     /// Keyed hashes of the capture's frames in their order; none where the tenant's policy remembers none.
     pub frames: Vec<FrameHash>,
 }
@@ -67,6 +67,8 @@ pub struct Opened {
     pub tenant: Tenant,
     /// The user's reference: always there for VERIFY; for ENROLL the one that would be replaced.
     pub reference: Option<SealedRow>,
+    /// The successor beside it, where a new recogniser made one.
+    pub successor: Option<SealedRow>,
     /// Positions of the frames, from 0, that another attempt of the tenant showed within the policy's window.
     pub replayed: Vec<u32>,
 }
@@ -150,7 +152,9 @@ fn fits(open: &OpenAttempt, challenge: &ChallengeRow, reference: Option<&SealedR
     match (challenge.purpose, reference) {
         (Purpose::Verify, None) => Err(OpenRefused::NoReference),
         (Purpose::Enroll, Some(_)) if !challenge.replace => Err(OpenRefused::ReferenceExists),
-        (Purpose::Verify, Some(row)) if open.feature_space.as_ref().is_some_and(|f| *f != row.feature_space) => {
+        (Purpose::Verify, Some(row))
+            if open.feature_spaces.as_ref().is_some_and(|f| !f.contains(&row.feature_space)) =>
+        {
             Err(OpenRefused::FeatureSpace)
         }
         _ => Ok(()),
@@ -167,7 +171,7 @@ struct Found {
 struct Admitted {
     n: u32,
     strikes: Strikes,
-    reference: Option<SealedRow>,
+    references: Option<UserReferences>,
 }
 
 impl Store {
@@ -221,12 +225,12 @@ impl Store {
             Ok(n) => n,
             Err(refused) => return Ok(Err(refused)),
         };
-        let reference = references::load(conn, open.tenant, &challenge.user).await?;
-        if let Err(refused) = fits(open, challenge, reference.as_ref()) {
+        let references = references::load(conn, open.tenant, &challenge.user).await?;
+        if let Err(refused) = fits(open, challenge, references.as_ref().map(|found| &found.reference)) {
             return Ok(Err(refused));
         }
         let of = Of { tenant: open.tenant, user: &challenge.user };
-        if challenge.purpose == Purpose::Enroll && reference.is_some() && holds::is_held(conn, of).await? {
+        if challenge.purpose == Purpose::Enroll && references.is_some() && holds::is_held(conn, of).await? {
             return Ok(Err(OpenRefused::LegalHold));
         }
         let strikes = Strikes::load(conn, of).await?;
@@ -241,7 +245,7 @@ impl Store {
         if let Some(retry_s) = strikes.inconclusive_wait_s(*now, in_flight, self.limits.inconclusive_per_hour) {
             return Ok(Err(OpenRefused::RateLimited { retry_s }));
         }
-        Ok(Ok(Admitted { n, strikes, reference }))
+        Ok(Ok(Admitted { n, strikes, references }))
     }
 }
 
@@ -287,6 +291,8 @@ async fn write_open(
         Err(error) if is_unique_violation(&error) => return Err(StoreError::Exists("open attempt or receipt id")),
         Err(error) => return Err(error.into()),
     }
+    let (reference, successor) =
+        admitted.references.map(|found| (Some(found.reference), found.successor)).unwrap_or_default();
     let shown = Shown { tenant: &tenant, challenge: challenge.id, n: admitted.n, now };
     let replayed = frames::show(conn, shown, &open.frames).await?;
     Ok(OpenResult::Opened(Box::new(Opened {
@@ -297,7 +303,8 @@ async fn write_open(
         status,
         challenge,
         tenant,
-        reference: admitted.reference,
+        reference,
+        successor,
         replayed,
     })))
 }

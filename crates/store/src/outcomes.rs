@@ -14,6 +14,7 @@ use crate::{
     log, receipts,
     references::{self, Place},
     strikes,
+    succession::{self, Succession},
     tx::Tx,
 };
 use biometrics::{Jti, Purpose, TenantId, Verdict, strikes::Settlement};
@@ -49,6 +50,8 @@ pub struct RecordOutcome {
     pub audit: AuditBody,
     /// The new reference: exactly with an ENROLL's ACCEPT.
     pub reference: Option<SealedRow>,
+    /// What becomes of the user's two references: at most with a VERIFY's ACCEPT.
+    pub succession: Option<Succession>,
     /// What is kept of the receipt.
     pub receipt: LiveReceipt,
 }
@@ -120,6 +123,9 @@ impl Leased {
         if outcome.reference.is_some() != (accepted && self.purpose == Purpose::Enroll) {
             return Err(StoreError::Misuse("a reference comes with an accepted enrollment, and only then"));
         }
+        if outcome.succession.is_some() && !(accepted && self.purpose == Purpose::Verify) {
+            return Err(StoreError::Misuse("a succession comes with an accepted verification, and only then"));
+        }
         Ok(())
     }
 }
@@ -179,15 +185,18 @@ async fn write_outcome(
     if let Some(new) = &outcome.reference {
         if let Some(old) = old {
             let erase = Erase { tenant: lease.tenant, user: &lease.user, cause: "replaced", job: None, now };
-            replaced = Some(erasure::erase_row(conn, erase, &old).await?);
+            replaced = Some(erasure::erase_all(conn, erase, &old).await?);
         }
-        let place = Place { tenant: lease.tenant, user: &lease.user, now };
+        let place = Place { tenant: lease.tenant, user: &lease.user, now, successor: false };
         if !references::insert(conn, place, new).await? {
             return Ok(RecordResult::KekRetired);
         }
     }
     if leased.purpose == Purpose::Verify {
         references::used(conn, lease.of(), now).await?;
+    }
+    if let Some(change) = &outcome.succession {
+        succession::record(conn, (lease, now), change).await?;
     }
     settle(conn, leased, outcome.settlement, now).await?;
     receipts::issue(conn, lease.jti, &outcome.receipt.pseudonym, outcome.receipt.expires_at_ms).await?;

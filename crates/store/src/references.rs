@@ -1,5 +1,5 @@
-//! The one sealed reference of a user. Owns its row. Must never know: what is inside. Invariant: at most one reference
-//! per tenant and user, by constraint.
+//! The sealed reference of a user, and the successor that a new recogniser put beside it. Owns their rows. Must never know: what is
+//! inside. Invariant: at most one of each per tenant and user, by constraint, and no successor without a reference.
 
 use crate::{
     Store, StoreError,
@@ -62,14 +62,32 @@ impl SealedRow {
     }
 }
 
-/// The user's reference, by the caller's connection.
-pub(crate) async fn load(conn: &mut Conn, tenant: TenantId, user: &UserId) -> Result<Option<SealedRow>, StoreError> {
+/// All that lies there of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserReferences {
+    /// The one that counts.
+    pub reference: SealedRow,
+    /// The one that a new recogniser made and that will take its place.
+    pub successor: Option<SealedRow>,
+}
+
+/// The user's references, by the caller's connection.
+pub(crate) async fn load(
+    conn: &mut Conn,
+    tenant: TenantId,
+    user: &UserId,
+) -> Result<Option<UserReferences>, StoreError> {
     let sql = "-- references.load
         SELECT id, epoch, feature_space, transform_version, schema, kek_version, wrapped_dek, ciphertext, commitment,
-               transform_generation, created_at_ms
-        FROM sealed_references WHERE tenant = $1 AND user_id = $2";
-    let row = query(sql).bind(tenant.uuid()).bind(user.as_str()).fetch_optional(conn).await?;
-    row.as_ref().map(SealedRow::read).transpose()
+               transform_generation, created_at_ms, successor
+        FROM sealed_references WHERE tenant = $1 AND user_id = $2 ORDER BY successor";
+    let rows = query(sql).bind(tenant.uuid()).bind(user.as_str()).fetch_all(conn).await?;
+    let Some((first, others)) = rows.split_first() else { return Ok(None) };
+    if first.flag("successor")? {
+        return Err(StoreError::Corrupt("sealed_references"));
+    }
+    let successor = others.first().map(SealedRow::read).transpose()?;
+    Ok(Some(UserReferences { reference: SealedRow::read(first)?, successor }))
 }
 
 /// Where a new reference goes.
@@ -77,15 +95,25 @@ pub(crate) struct Place<'a> {
     pub(crate) tenant: TenantId,
     pub(crate) user: &'a UserId,
     pub(crate) now: i64,
+    /// Beside the one that is there.
+    pub(crate) successor: bool,
 }
 
-/// Stores the user's reference. False: its KEK version or its transform key is retired, so nobody could open or compare it.
+/// Puts the successor in the place of a reference that is gone.
+pub(crate) async fn promote(conn: &mut Conn, successor: ReferenceId) -> Result<(), StoreError> {
+    let sql = "-- references.promote
+        UPDATE sealed_references SET successor = 0 WHERE id = $1 AND successor = 1";
+    let promoted = query(sql).bind(successor.uuid()).execute(conn).await?;
+    if promoted == 1 { Ok(()) } else { Err(StoreError::Corrupt("sealed_references")) }
+}
+
+/// Stores a reference of the user. False: its KEK version or its transform key is retired, so nobody could open or compare it.
 pub(crate) async fn insert(conn: &mut Conn, at: Place<'_>, row: &SealedRow) -> Result<bool, sqlx::Error> {
     let sql = "-- references.insert
         INSERT INTO sealed_references (id, tenant, user_id, epoch, feature_space, transform_version, schema,
                                        kek_version, wrapped_dek, ciphertext, commitment, created_at_ms,
-                                       transform_generation)
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 FROM tenants
+                                       transform_generation, successor)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 FROM tenants
         WHERE id = $2 AND kek_floor <= $8
         AND (transform_generation = $13 OR transform_generation = $13 + 1 AND former_transform_key IS NOT NULL)";
     query(sql)
@@ -102,12 +130,13 @@ pub(crate) async fn insert(conn: &mut Conn, at: Place<'_>, row: &SealedRow) -> R
         .bind(row.commitment.as_slice())
         .bind(at.now)
         .bind(row.transform_generation)
+        .bind(at.successor)
         .execute(conn)
         .await
         .map(|stored| stored == 1)
 }
 
-/// Notes that the user's reference was compared. To the day, so that a busy user costs one write a day.
+/// Notes that the user's references were compared. To the day, so that a busy user costs one write a day.
 pub(crate) async fn used(conn: &mut Conn, of: Of<'_>, now: i64) -> Result<(), sqlx::Error> {
     const DAY_MS: i64 = 86_400_000;
     let sql = "-- references.used
@@ -123,6 +152,14 @@ impl Store {
     /// # Errors
     /// `Unavailable`, `Corrupt`.
     pub async fn reference(&self, tenant: TenantId, user: &UserId) -> Result<Option<SealedRow>, StoreError> {
+        Ok(self.references(tenant, user).await?.map(|found| found.reference))
+    }
+
+    /// The user's reference with its successor, or nothing.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn references(&self, tenant: TenantId, user: &UserId) -> Result<Option<UserReferences>, StoreError> {
         load(&mut self.read(tenant).await?, tenant, user).await
     }
 }

@@ -4,29 +4,29 @@
 //! capture is left in the engine's own buffers when a call returns.
 
 use crate::{
-    alignment, decode,
+    decode,
     detector::{Detection, Detector},
     error::{FrameFault, VisionError},
     evidence::Sample,
     mesh::Mesh,
-    pack::{
-        Pack,
-        manifest::{Alignment, Colour, SelfTest},
-    },
+    pack::{Pack, PreviousPack},
     picture::Picture,
     presentation_attack::Panel,
     resample::Warper,
     runtime::Runtime,
     session::{Model, Specification},
 };
-use biometrics::{Features, FeaturesError};
+use biometrics::Features;
 
 mod bare;
 mod examine;
 mod observe;
 mod presentation;
+mod recogniser;
 
 pub use bare::Role;
+
+use recogniser::Recogniser;
 
 /// Detections below this score are not faces.
 const DETECTION_THRESHOLD: f32 = 0.5;
@@ -44,11 +44,10 @@ pub struct EngineOptions {
 pub struct Engine {
     detector: Detector,
     mesh: Mesh,
-    recogniser: Model,
+    recogniser: Recogniser,
+    /// Of the pack before, for references that it made.
+    previous: Option<Recogniser>,
     presentation_attack: Option<Panel>,
-    alignment: Alignment,
-    colour: Colour,
-    self_test: SelfTest,
     warper: Warper,
     picture: Picture,
     chip: Picture,
@@ -76,21 +75,13 @@ impl Engine {
             outputs: &m.landmarks.outputs,
             read: &["points", "presence_logit"],
         };
-        let recogniser = Specification {
-            role: "recogniser",
-            bytes: pack.recogniser_bytes(),
-            input: &m.recogniser.input,
-            outputs: &m.recogniser.outputs,
-            read: &["features"],
-        };
+        let recogniser = Recogniser::new(runtime, ("recogniser", m, pack.recogniser_bytes()), options)?;
         Ok(Self {
             detector: Detector::new(Model::new(runtime, &detector, options)?),
             mesh: Mesh::new(Model::new(runtime, &landmarks, options)?, m.landmarks.crop_scale),
-            recogniser: Model::new(runtime, &recogniser, options)?,
+            recogniser,
+            previous: None,
             presentation_attack: None,
-            alignment: m.recogniser.alignment,
-            colour: m.recogniser.input.colour,
-            self_test: m.self_test.clone(),
             warper: Warper::default(),
             picture: Picture::default(),
             chip: Picture::default(),
@@ -98,25 +89,28 @@ impl Engine {
         })
     }
 
-    /// Runs the recogniser on the pack's synthetic chip and compares the answer with the manifest's.
+    /// Adds the recogniser of the pack before, which [`ExamineOptions::previous`](crate::ExamineOptions) asks.
+    ///
+    /// # Errors
+    /// [`VisionError::Model`] when ONNX Runtime refuses the model.
+    pub fn with_previous(
+        mut self,
+        runtime: &Runtime,
+        pack: &PreviousPack,
+        options: EngineOptions,
+    ) -> Result<Self, VisionError> {
+        let what = ("previous recogniser", pack.manifest(), pack.recogniser_bytes());
+        self.previous = Some(Recogniser::new(runtime, what, options)?);
+        Ok(self)
+    }
+
+    /// Runs each recogniser on its pack's synthetic chip and compares the answer with the manifest's.
     ///
     /// # Errors
     /// [`VisionError::SelfTest`] naming the component that differs most.
     pub fn self_test(&mut self) -> Result<(), VisionError> {
-        let side = self.alignment.side();
-        let mut chip = Picture::default();
-        chip.make_room(side, side).copy_from_slice(&ramp(side, self.colour));
-        let ran = self.run_recogniser(&chip);
-        let differences = self.recogniser.output(0).iter().zip(&self.self_test.first).map(|(a, b)| (a - b).abs());
-        let worst = differences.enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
-        self.wipe();
-        ran?;
-        match worst {
-            Some((component, error)) if error > self.self_test.tolerance => {
-                Err(VisionError::SelfTest { component, error, tolerance: self.self_test.tolerance })
-            }
-            _ => Ok(()),
-        }
+        self.recogniser.self_test()?;
+        self.previous.as_mut().map_or(Ok(()), Recogniser::self_test)
     }
 
     /// Features of one picture by the protocol of the published figures (MODELS "Accuracy"): the face that maximises width
@@ -149,10 +143,10 @@ impl Engine {
         let found = self.detect()?;
         let Some(best) = self.most_central(&found) else { return Ok(None) };
         let Some(face) = self.mesh.locate(&self.picture, &best)? else { return Ok(None) };
-        let Some(map) = alignment::chip_map(self.alignment, &face.points) else { return Ok(None) };
+        let Some(map) = self.recogniser.chip_map(&face.points) else { return Ok(None) };
         let mut chip = std::mem::take(&mut self.chip);
-        self.warper.warp(&self.picture, &map, self.alignment.side(), &mut chip);
-        let features = self.recognise(&chip);
+        self.recogniser.chip(&mut self.warper, (&self.picture, &map), &mut chip);
+        let features = self.recogniser.recognise(&chip);
         self.chip = chip;
         Ok(Some(Sample { face, features: features? }))
     }
@@ -176,37 +170,18 @@ impl Engine {
         found.iter().copied().max_by(|a, b| rank(a).total_cmp(&rank(b)))
     }
 
-    /// Features of an aligned face.
-    fn recognise(&mut self, chip: &Picture) -> Result<Features, VisionError> {
-        self.run_recogniser(chip)?;
-        Features::new(self.recogniser.output(0))
-            .map_err(|_: FeaturesError| VisionError::NotFinite { model: "recogniser" })
-    }
-
-    fn run_recogniser(&mut self, chip: &Picture) -> Result<(), VisionError> {
-        self.recogniser.feed(chip.pixels());
-        self.recogniser.run()
-    }
-
     /// Wipes what is left of the last capture.
     fn wipe(&mut self) {
         self.detector.wipe();
         self.mesh.wipe();
         self.recogniser.wipe();
+        if let Some(previous) = &mut self.previous {
+            previous.wipe();
+        }
         if let Some(panel) = &mut self.presentation_attack {
             panel.wipe();
         }
         self.picture.wipe();
         self.chip.wipe();
     }
-}
-
-/// The synthetic chip of the known-answer test: channel c, in the model's colour order, is `(7 x + 13 y + 29 c) mod 256`.
-fn ramp(side: usize, colour: Colour) -> Vec<u8> {
-    let channels = match colour {
-        Colour::Rgb => [0, 1, 2],
-        Colour::Bgr => [2, 1, 0],
-    };
-    let pixel = |x: usize, y: usize| channels.map(|c| ((7 * x + 13 * y + 29 * c) % 256) as u8);
-    (0..side).flat_map(|y| (0..side).flat_map(move |x| pixel(x, y))).collect()
 }

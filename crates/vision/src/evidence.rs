@@ -20,6 +20,8 @@ pub struct ExamineOptions {
     pub min_inter_eye_px: u32,
     /// Whether gate 3 is run, where the engine has detectors.
     pub presentation_attack: bool,
+    /// Whether the recogniser of the pack before is asked too, where the engine has one.
+    pub previous: bool,
 }
 
 /// A point in the picture, in pixels, origin at the centre of the upper left pixel.
@@ -170,6 +172,8 @@ pub struct Evidence {
     pub frame_consistency: Option<ComparisonScore>,
     /// Features fused over the frames that passed quality; `None` unless gates 1 and 2 passed.
     pub features: Option<Features>,
+    /// The same by the recogniser of the pack before ([`crate::Engine::with_previous`]); `None` where it was not asked.
+    pub previous_features: Option<Features>,
     /// Measurements, one entry per frame in the order given.
     pub per_frame: Vec<FrameEvidence>,
     /// What the capture subject can do better, without repeats.
@@ -194,7 +198,8 @@ impl Evidence {
             (later.status, later.reasons) = (GateStatus::NotRun, vec![GateReason::EarlierGate]);
         }
         self.instructions = Instruction::for_reasons(&[&self.integrity.reasons[..], &self.quality.reasons].concat());
-        Self { presentation_attack_score: None, frame_consistency: None, features: None, ..self }
+        let (features, previous_features) = (None, None);
+        Self { presentation_attack_score: None, frame_consistency: None, features, previous_features, ..self }
     }
 }
 
@@ -222,6 +227,7 @@ mod tests {
             challenge_response: result(3, Vec::new()),
             frame_consistency: Some(ComparisonScore::new(1.0)),
             features: Some(Features::new(&[0.5; 128]).unwrap()),
+            previous_features: Some(Features::new(&[0.5; 128]).unwrap()),
             per_frame: Vec::new(),
             instructions: vec![Instruction::FollowTargets],
         }
@@ -237,6 +243,7 @@ mod tests {
             assert_eq!(gates[0].reasons, [GateReason::CaptureReplayed]);
             assert_eq!((&gates[2].reasons, &gates[3].reasons), (&vec![GateReason::EarlierGate], &gates[2].reasons));
             assert!(replayed.features.is_none() && replayed.frame_consistency.is_none());
+            assert!(replayed.previous_features.is_none());
             assert_eq!(replayed.instructions, [], "of a replay, and of the answer it gave, nothing is told");
         }
         let poor = evidence([Pass, Inconclusive, NotRun, NotRun], vec![GateReason::QualitySharpness]).replayed();

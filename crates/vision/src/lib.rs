@@ -29,7 +29,7 @@ pub use decode::{MAX_FRAME_BYTES, MAX_SIDE_PX};
 pub use engine::{Engine, EngineOptions, Role};
 pub use error::{FrameFault, VisionError};
 pub use evidence::{Evidence, ExamineOptions, Face, Frame, FrameEvidence, Point, Pose, Rectangle, Sample};
-pub use pack::{Pack, PackError, PackFault};
+pub use pack::{Pack, PackError, PackFault, PreviousPack};
 pub use presentation_attack::fuse as fuse_bona_fide;
 pub use quality::MIN_INTER_EYE_PX;
 pub use runtime::{Runtime, RuntimeError};

@@ -7,9 +7,11 @@ mod fault;
 pub mod manifest;
 mod onnx;
 mod presentation_attack;
+mod previous;
 
 pub use fault::{Digest, PackError, PackFault};
 pub use manifest::Manifest;
+pub use previous::PreviousPack;
 
 use biometrics::{CalibrationTable, OperatingPoint};
 use serde::Deserialize;
@@ -88,9 +90,7 @@ impl Pack {
     /// Names the calibration table: the pack's name and the first twelve digits of the table's SHA-256.
     #[must_use]
     pub fn calibration_id(&self) -> String {
-        let mut digits = self.calibration_digest.to_string();
-        digits.truncate(12);
-        format!("{}/{digits}", self.manifest.name)
+        calibration_id(&self.manifest, self.calibration_digest)
     }
 
     /// The smallest false match rate that the calibration supports.
@@ -143,6 +143,12 @@ impl std::fmt::Debug for Pack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pack").field("name", &self.name()).finish_non_exhaustive()
     }
+}
+
+fn calibration_id(manifest: &Manifest, digest: Digest) -> String {
+    let mut digits = digest.to_string();
+    digits.truncate(12);
+    format!("{}/{digits}", manifest.name)
 }
 
 struct Named<'a> {

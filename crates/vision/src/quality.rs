@@ -195,7 +195,7 @@ mod tests {
         judge_frame(
             Some(&lost),
             true,
-            ExamineOptions { min_inter_eye_px: 60, presentation_attack: false },
+            ExamineOptions { min_inter_eye_px: 60, presentation_attack: false, previous: false },
             &mut evidence,
         );
         assert_eq!(evidence.reasons.len(), 13, "every limit but the number of faces: {:?}", evidence.reasons);

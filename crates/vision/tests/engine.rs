@@ -8,7 +8,9 @@ use biometrics::{ComparisonScore, GateReason, GateStatus};
 use image::{RgbImage, imageops};
 use std::{fs, path::Path};
 use support::{engine, jpeg, named_pack_dir, or_skip, pack_dir, portrait, runtime};
-use vision::{Engine, EngineOptions, Evidence, ExamineOptions, Frame, FrameFault, Pack, PackFault, VisionError};
+use vision::{
+    Engine, EngineOptions, Evidence, ExamineOptions, Frame, FrameFault, Pack, PackFault, PreviousPack, VisionError,
+};
 
 /// An engine and three frames of one person.
 fn prepared(test: &str) -> Option<(Engine, Pack, [Vec<u8>; 3])> {
@@ -16,7 +18,7 @@ fn prepared(test: &str) -> Option<(Engine, Pack, [Vec<u8>; 3])> {
     or_skip(test, both)
 }
 
-const POLICY: ExamineOptions = ExamineOptions { min_inter_eye_px: 60, presentation_attack: false };
+const POLICY: ExamineOptions = ExamineOptions { min_inter_eye_px: 60, presentation_attack: false, previous: false };
 
 fn examine(engine: &mut Engine, files: &[&[u8]]) -> Evidence {
     let frames: Vec<Frame<'_>> = files.iter().zip(0..).map(|(&jpeg, i)| Frame { jpeg, offset_ms: i * 100 }).collect();
@@ -61,7 +63,7 @@ fn two_people_in_one_capture_are_not_consistent() {
     let evidence = engine
         .examine(
             &[Frame { jpeg: &one[0], offset_ms: 0 }, Frame { jpeg: &other[0], offset_ms: 9 }],
-            ExamineOptions { min_inter_eye_px: 30, presentation_attack: false },
+            ExamineOptions { min_inter_eye_px: 30, presentation_attack: false, previous: false },
         )
         .unwrap();
     assert_eq!(evidence.quality.status, GateStatus::Pass, "{:?}", evidence.quality.reasons);
@@ -150,6 +152,31 @@ fn copy_pack(from: &Path) -> tempfile::TempDir {
         fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
     }
     dir
+}
+
+#[test]
+fn the_recogniser_before_gives_the_features_that_its_own_pack_gives_and_only_where_it_is_asked() {
+    let test = "the_recogniser_before_gives_the_features_that_its_own_pack_gives_and_only_where_it_is_asked";
+    let found = prepared(test).zip(or_skip(test, runtime().and_then(|r| Ok((r, named_pack_dir("standard")?)))));
+    let Some(((mut alone, pack, frames), (runtime, standard))) = found else { return };
+    let options = EngineOptions::default();
+    let (present, before) = (Pack::open(&standard).unwrap(), PreviousPack::open(&pack_dir().unwrap()).unwrap());
+    assert_eq!((before.feature_space(), before.calibration_id()), (pack.feature_space(), pack.calibration_id()));
+    assert!(before.is_aligned_by(&present) && before.feature_space() != present.feature_space());
+    let mut both = Engine::new(&runtime, &present, options).unwrap().with_previous(&runtime, &before, options).unwrap();
+    both.self_test().unwrap();
+
+    let files = frames.iter().zip(0..).map(|(jpeg, at)| Frame { jpeg, offset_ms: at * 100 });
+    let files: Vec<Frame<'_>> = files.collect();
+    let seen = both.examine(&files, ExamineOptions { previous: true, ..POLICY }).unwrap();
+    let by_itself = alone.examine(&files, POLICY).unwrap();
+    let features = seen.previous_features.as_ref().unwrap().to_le_bytes();
+    assert!(features == by_itself.features.as_ref().unwrap().to_le_bytes(), "fused over the same frames");
+    assert!(features != seen.features.as_ref().unwrap().to_le_bytes());
+    assert!(by_itself.previous_features.is_none(), "no other recogniser, nothing of it");
+    let not_asked = both.examine(&files, POLICY).unwrap();
+    assert!(not_asked.previous_features.is_none());
+    assert!(bytes(&not_asked) == bytes(&seen), "the pack's own features do not change by it");
 }
 
 #[test]

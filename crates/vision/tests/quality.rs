@@ -14,7 +14,9 @@ const PORTRAITS: [&str; 2] = ["obama.jpg", "obama2.jpg"];
 fn examine(engine: &mut Engine, picture: &RgbImage) -> Evidence {
     let file = jpeg(picture);
     let frames = [Frame { jpeg: &file, offset_ms: 0 }];
-    engine.examine(&frames, ExamineOptions { min_inter_eye_px: 60, presentation_attack: false }).unwrap()
+    engine
+        .examine(&frames, ExamineOptions { min_inter_eye_px: 60, presentation_attack: false, previous: false })
+        .unwrap()
 }
 
 /// An engine and the portraits by name.
@@ -170,7 +172,7 @@ fn twenty_pixel_face_is_below_the_floor_of_any_policy() {
     let evidence = engine
         .examine(
             &[Frame { jpeg: &file, offset_ms: 0 }],
-            ExamineOptions { min_inter_eye_px: 0, presentation_attack: false },
+            ExamineOptions { min_inter_eye_px: 0, presentation_attack: false, previous: false },
         )
         .unwrap();
     assert!(evidence.quality.reasons.contains(&GateReason::QualityInterEyeDistance));
@@ -220,8 +222,9 @@ fn minority_of_bad_frames_is_left_out() {
     let sound = jpeg(picture);
     let mut status = |files: &[&Vec<u8>]| {
         let frames: Vec<_> = files.iter().zip(0..).map(|(jpeg, offset_ms)| Frame { jpeg, offset_ms }).collect();
-        let evidence =
-            engine.examine(&frames, ExamineOptions { min_inter_eye_px: 60, presentation_attack: false }).unwrap();
+        let evidence = engine
+            .examine(&frames, ExamineOptions { min_inter_eye_px: 60, presentation_attack: false, previous: false })
+            .unwrap();
         (evidence.quality.status, evidence.quality.reasons)
     };
     let darker = jpeg(&each(picture, |_, _, v| v * 0.18));

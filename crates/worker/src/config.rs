@@ -76,6 +76,8 @@ pub struct Issuers {
 pub struct Models {
     /// Directory of the model pack, with its `pack.toml`.
     pub pack: PathBuf,
+    /// Directory of the pack before, of another feature space: users whose reference it made need not enroll again.
+    pub previous_pack: Option<PathBuf>,
     /// ONNX Runtime's shared library.
     pub onnxruntime: PathBuf,
 }

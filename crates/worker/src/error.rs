@@ -16,6 +16,18 @@ pub enum StartError {
         /// The file in it and the reason.
         source: vision::PackError,
     },
+    /// The previous pack made no other references than the pack itself does.
+    #[error("previous_pack {}: its feature space is that of `pack`, so there is nothing to succeed", path.display())]
+    SameFeatureSpace {
+        /// Directory of the previous pack.
+        path: PathBuf,
+    },
+    /// The previous pack's recogniser was calibrated on faces that other landmarks had aligned.
+    #[error("previous_pack {}: its landmark model is not that of `pack`, so its thresholds do not hold", path.display())]
+    OtherLandmarks {
+        /// Directory of the previous pack.
+        path: PathBuf,
+    },
     /// ONNX Runtime cannot be loaded.
     #[error("ONNX Runtime")]
     Runtime(#[from] vision::RuntimeError),

@@ -20,8 +20,9 @@ pub(crate) fn renew(room: &Room, request: v1::RenewRequest) -> Result<v1::Sealed
     let tenant: TenantId = convert::parsed(&request.tenant_id, "tenant_id")?;
     let user: UserId = convert::parsed(&request.user_id, "user_id")?;
     let secrets = convert::required(request.secrets, "secrets")?;
-    let feature_space = room.pack.feature_space();
-    let stored = Stored::check(convert::required(request.reference, "reference")?, feature_space)?;
+    let reference = convert::required(request.reference, "reference")?;
+    let feature_space = room.comparable(&reference.feature_space).ok_or(Reason::FeatureSpace)?;
+    let stored = Stored::check(reference, feature_space)?;
     let next = stored.epoch().checked_add(1).ok_or(Reason::InvalidArgument { field: "epoch" })?;
     let owner = Owner { tenant, user: &user, feature_space };
     let opened = stored.open(&room.keys, owner)?;

@@ -4,6 +4,8 @@
 //! opened keys, features and references are wiped when the step that needed them ends; nothing of them is logged.
 
 mod enroll;
+mod previous;
+mod succession;
 mod verify;
 
 use crate::{
@@ -22,6 +24,8 @@ use std::time::Duration;
 use vision::{Engine, EngineOptions, Evidence, ExamineOptions, Frame, Pack, Runtime, VisionError};
 use wire::{Reason, convert, frames, v1};
 
+pub(crate) use previous::Previous;
+
 /// The execution provider of every session.
 const PROVIDER: &str = "CPUExecutionProvider";
 
@@ -31,6 +35,8 @@ pub(crate) struct Room {
     pub(crate) keys: Keys,
     /// The pack that every engine runs.
     pub(crate) pack: Pack,
+    /// The recogniser of the pack before, where one is configured.
+    pub(crate) previous: Option<Previous>,
     /// The one clock.
     pub(crate) clock: Clock,
     models: Models,
@@ -47,11 +53,13 @@ impl Room {
         let keys = Keys::open(config, clock.clone())?;
         let path = &config.models.pack;
         let pack = Pack::open(path).map_err(|source| StartError::Pack { path: path.clone(), source })?;
+        let previous = config.models.previous_pack.as_deref().map(|path| Previous::open(path, &pack)).transpose()?;
         let runtime = Runtime::load(&config.models.onnxruntime)?;
         let models = Models { calibration: pack.calibration_id(), digests: pack.digests() };
         Ok(Self {
             keys,
             pack,
+            previous,
             clock,
             models,
             runtime,
@@ -64,11 +72,22 @@ impl Room {
     /// # Errors
     /// When a session cannot be made.
     pub(crate) fn make_engine(&self) -> Result<Engine, VisionError> {
-        Engine::new(&self.runtime, &self.pack, self.options)?.with_presentation_attack(
-            &self.runtime,
-            &self.pack,
-            self.options,
-        )
+        let engine = Engine::new(&self.runtime, &self.pack, self.options)?;
+        let engine = engine.with_presentation_attack(&self.runtime, &self.pack, self.options)?;
+        match &self.previous {
+            Some(previous) => engine.with_previous(&self.runtime, &previous.pack, self.options),
+            None => Ok(engine),
+        }
+    }
+
+    /// The feature space of this name, where references are compared or renewed in it.
+    pub(crate) fn comparable(&self, feature_space: &str) -> Option<&str> {
+        self.comparable_feature_spaces().find(|ours| *ours == feature_space)
+    }
+
+    fn comparable_feature_spaces(&self) -> impl Iterator<Item = &str> {
+        let previous = self.previous.as_ref().map(|previous| previous.pack.feature_space());
+        [self.pack.feature_space()].into_iter().chain(previous)
     }
 
     /// What this worker runs, for operators and gateways.
@@ -81,11 +100,12 @@ impl Room {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pack: self.pack.name().to_owned(),
             feature_space: self.pack.feature_space().to_owned(),
-            models: self.models.digests.iter().map(digest).collect(),
+            models: self.previous.as_ref().map_or(&self.models, |both| &both.both).digests.iter().map(digest).collect(),
             provider: PROVIDER.to_owned(),
             receipt_kid: self.keys.issuer(false).kid(),
             min_fmr: self.pack.min_fmr().unwrap_or(1.0),
             worker_time: Some(convert::timestamp(self.clock.now_ms())),
+            comparable_feature_spaces: self.comparable_feature_spaces().map(str::to_owned).collect(),
         }
     }
 
@@ -100,12 +120,21 @@ impl Room {
                 let attempt = Attempt::check(context, capture.frames().len(), self.clock.now_ms())?;
                 bench.enroll(&attempt, &capture).map(Answer::Enroll)
             }
-            Work::Verify { context, capture, reference } => {
+            Work::Verify { context, capture, given } => {
                 let attempt = Attempt::check(context, capture.frames().len(), self.clock.now_ms())?;
-                bench.verify(&attempt, &capture, reference).map(Answer::Verify)
+                bench.verify(&attempt, &capture, *given).map(Answer::Verify)
             }
         }
     }
+}
+
+/// Which recognisers see a capture.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Recognisers {
+    /// The pack's.
+    Present,
+    /// That of the pack before too.
+    Both,
 }
 
 /// One job on one engine.
@@ -127,7 +156,7 @@ impl Bench<'_> {
     }
 
     /// Decodes the frames and runs the models; counts only captures on which they ran.
-    fn examine(&mut self, attempt: &Attempt, capture: &Capture) -> Result<Evidence, Reason> {
+    fn examine(&mut self, attempt: &Attempt, capture: &Capture, by: Recognisers) -> Result<Evidence, Reason> {
         frames::check(capture.frames(), frames::FrameLimits { allow_png: false })?;
         self.check_deadline()?;
         let views: Vec<_> =
@@ -135,6 +164,7 @@ impl Bench<'_> {
         let options = ExamineOptions {
             min_inter_eye_px: attempt.policy.min_inter_eye_px,
             presentation_attack: attempt.policy.required_gates.contains(&Gate::PresentationAttack),
+            previous: by == Recognisers::Both,
         };
         let evidence = match attempt.script() {
             Some(script) => self.engine.examine_response(&views, &script, options),
@@ -211,6 +241,7 @@ mod tests {
             challenge_response: pass(Gate::ChallengeResponse),
             frame_consistency: frame_consistency.map(ComparisonScore::new),
             features: features.then(|| Features::new(&[0.5; 128]).unwrap()),
+            previous_features: None,
             per_frame: Vec::new(),
             instructions: Vec::new(),
         }

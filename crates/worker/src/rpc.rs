@@ -8,7 +8,7 @@ use crate::{
     renewal,
     room::Room,
     rotation, tenant_secrets,
-    work::{Answer, Capture, Work},
+    work::{Answer, Capture, Given, Work},
 };
 use biometrics::TenantId;
 use service::deadline::Deadline;
@@ -80,8 +80,15 @@ impl v1::inference_service_server::InferenceService for Inference {
         let mut request = request.into_inner();
         let capture = Capture::new(mem::take(&mut request.frames));
         let context = convert::required(request.context.take(), "context")?;
-        let reference = convert::required(request.reference.take(), "reference")?;
-        match self.submit(Work::Verify { context, capture, reference }, deadline).await? {
+        let given = Box::new(Given {
+            reference: convert::required(request.reference.take(), "reference")?,
+            successor: match request.successor.take() {
+                Some(row) => Some((row, convert::required(request.successor_secrets.take(), "successor_secrets")?)),
+                None => None,
+            },
+            present_secrets: request.present_secrets.take(),
+        });
+        match self.submit(Work::Verify { context, capture, given }, deadline).await? {
             Answer::Verify(answer) => Ok(Response::new(answer)),
             Answer::Enroll(_) => Err(Reason::Internal.into()),
         }

@@ -7,4 +7,5 @@ mod fixture;
 mod queueing;
 mod rotation;
 mod served;
+mod succession;
 mod surgery;

@@ -40,9 +40,19 @@ pub(crate) enum Work {
         context: v1::AttemptContext,
         /// What the camera saw.
         capture: Capture,
-        /// The reference as it lies in the store.
-        reference: v1::SealedReference,
+        /// What it is compared with.
+        given: Box<Given>,
     },
+}
+
+/// A user's references as they lie in the store.
+pub(crate) struct Given {
+    /// The one that counts.
+    pub(crate) reference: v1::SealedReference,
+    /// The successor beside it, with the secrets that it was laid out with.
+    pub(crate) successor: Option<(v1::SealedReference, v1::WrappedTenantSecrets)>,
+    /// What a new successor is laid out with; `None`: none is to be made.
+    pub(crate) present_secrets: Option<v1::WrappedTenantSecrets>,
 }
 
 impl Work {

@@ -161,7 +161,7 @@ fn raw_features_of(jpeg: &[u8]) -> Result<Vec<u8>> {
     let mut engine = Engine::new(&runtime, &pack, EngineOptions::default())?;
     let evidence = engine.examine(
         &[Frame { jpeg, offset_ms: 0 }],
-        ExamineOptions { min_inter_eye_px: 60, presentation_attack: false },
+        ExamineOptions { min_inter_eye_px: 60, presentation_attack: false, previous: false },
     )?;
     Ok(evidence.features.context("the portrait passes gate 2")?.to_le_bytes().to_vec())
 }

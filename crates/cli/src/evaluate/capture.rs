@@ -94,6 +94,7 @@ impl<'a> Setting<'a> {
             options: ExamineOptions {
                 min_inter_eye_px: min_inter_eye_px.unwrap_or(MIN_INTER_EYE_PX),
                 presentation_attack: true,
+                previous: false,
             },
             threshold: threshold.with_context(|| format!("the pack's calibration does not reach an FMR of {fmr}"))?,
         })

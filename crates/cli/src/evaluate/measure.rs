@@ -40,8 +40,10 @@ pub(super) fn samples(crew: Crew<'_>, pictures: &Pictures, gates: Option<u32>) -
 
 fn one(engine: &mut Engine, jpeg: &[u8], gates: Option<u32>) -> Result<Option<Features>> {
     let Some(min_inter_eye_px) = gates else { return Ok(engine.features_of(jpeg)?) };
-    let evidence = engine
-        .examine(&[Frame { jpeg, offset_ms: 0 }], ExamineOptions { min_inter_eye_px, presentation_attack: false })?;
+    let evidence = engine.examine(
+        &[Frame { jpeg, offset_ms: 0 }],
+        ExamineOptions { min_inter_eye_px, presentation_attack: false, previous: false },
+    )?;
     let passed = evidence.quality.status == biometrics::GateStatus::Pass;
     Ok(evidence.features.filter(|_| passed))
 }

@@ -213,7 +213,8 @@ fn is_alone(evidence: &Evidence) -> bool {
 
 /// Gates 1 and 2 on a picture that comes from `path`, and its features where they pass.
 fn examine(engine: &mut Engine, jpeg: &[u8], path: &Path) -> Result<Evidence> {
-    let options = ExamineOptions { min_inter_eye_px: vision::MIN_INTER_EYE_PX, presentation_attack: false };
+    let options =
+        ExamineOptions { min_inter_eye_px: vision::MIN_INTER_EYE_PX, presentation_attack: false, previous: false };
     let evidence = engine.examine(&[Frame { jpeg, offset_ms: 0 }], options);
     evidence.with_context(|| format!("{}", path.display()))
 }

@@ -133,6 +133,7 @@ fn real(crew: &Crew<'_>, folder: &std::path::Path, options: &Presentation) -> Re
     let asked = ExamineOptions {
         min_inter_eye_px: options.min_inter_eye.unwrap_or(vision::MIN_INTER_EYE_PX),
         presentation_attack: true,
+        previous: false,
     };
     let measured = labelled::measure(crew, folder, asked)?;
     plot_detection(options, crew.pack.name(), &measured.detection)?;

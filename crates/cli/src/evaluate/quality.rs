@@ -72,7 +72,7 @@ pub(super) fn run(options: &Quality) -> Result<()> {
 }
 
 fn measure(crew: &Crew<'_>, people: &[Person], options: &Quality) -> Result<Vec<Row>> {
-    let asked = ExamineOptions { min_inter_eye_px: options.min_inter_eye, presentation_attack: false };
+    let asked = ExamineOptions { min_inter_eye_px: options.min_inter_eye, presentation_attack: false, previous: false };
     let jobs: Vec<(Defect, usize)> =
         Defect::ALL.into_iter().flat_map(|defect| (0..options.frames).map(move |number| (defect, number))).collect();
     let found = crew.each(("frames", jobs.len()), |engine, index| {

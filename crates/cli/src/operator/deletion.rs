@@ -77,12 +77,24 @@ impl Retention {
     }
 }
 
-/// Prints a job's proofs, page by page.
-pub(super) async fn proofs(at: &Deployment, job: JobId) -> anyhow::Result<()> {
+/// Whose proofs.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Of {
+    /// What a job erased.
+    Job(JobId),
+    /// What was ever erased of a tenant.
+    Tenant(TenantId),
+}
+
+/// Prints proofs, page by page.
+pub(super) async fn proofs(at: &Deployment, of: Of) -> anyhow::Result<()> {
     let desk = at.desk().await?;
     let mut after = None;
     loop {
-        let page = desk.proofs(job, after).await?;
+        let page = match of {
+            Of::Job(job) => desk.proofs(job, after).await?,
+            Of::Tenant(tenant) => desk.tenant_proofs(tenant, after).await?,
+        };
         page.proofs.iter().try_for_each(say)?;
         match page.next {
             Some(next) => after = Some(next),

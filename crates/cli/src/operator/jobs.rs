@@ -1,6 +1,10 @@
 //! `job`: long-running work as an operator sees it.
 
-use super::{Deployment, deletion, say, show};
+use super::{
+    Deployment,
+    deletion::{self, Of},
+    say, show,
+};
 use crate::outcome::Outcome;
 use anyhow::ensure;
 use biometrics::{JobId, TenantId};
@@ -94,7 +98,7 @@ impl Job {
                 desk.close().await;
                 return ended(&job, json);
             }
-            Self::Proofs { at, job } => deletion::proofs(&at, job).await?,
+            Self::Proofs { at, job } => deletion::proofs(&at, Of::Job(job)).await?,
             Self::Cancel { at, job } => {
                 let desk = at.desk().await?;
                 let cancelled = desk.cancel(job).await?;

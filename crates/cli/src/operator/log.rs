@@ -24,6 +24,14 @@ pub(crate) enum Ledger {
         /// Whose audit.
         tenant: TenantId,
     },
+    /// Print the newest leaf about a signing key with its proof in the log: that it was destroyed, or that it took over as root.
+    Key {
+        #[command(flatten)]
+        at: Deployment,
+        /// The key's id, as `keys list` prints it.
+        #[arg(allow_hyphen_values = true)]
+        kid: String,
+    },
     /// Hold a tenant's audit, and the log, against what `log anchor` printed. Exit status 3 where either is not what it was.
     Check {
         #[command(flatten)]
@@ -59,6 +67,15 @@ impl Ledger {
                 desk.close().await;
                 say(anchor
                     .context("the log has not been told of this audit yet: try again in half a minute")?
+                    .trim_end())?;
+                Ok(Outcome::Done)
+            }
+            Self::Key { at, kid } => {
+                let desk = at.desk().await?;
+                let leaf = desk.key_leaf(&kid).await?;
+                desk.close().await;
+                say(leaf
+                    .context("the log tells of no such key; a new leaf has its place after a second or two")?
                     .trim_end())?;
                 Ok(Outcome::Done)
             }

@@ -3,6 +3,7 @@
 use super::{
     Deployment,
     confirm::Meant,
+    deletion::{self, Of},
     jobs::{Wait, queued},
     say, show,
 };
@@ -59,7 +60,15 @@ pub(crate) enum Tenant {
         #[command(flatten)]
         wait: Wait,
     },
-    /// The certificate of a tenant that ended, over every deletion proof of the job that ended it: one JWS.
+    /// Every deletion proof of a tenant, whatever it was for: one JWS a line, in the order of their ids, the same whenever they are
+    /// asked for. Of a tenant that ended, until its audit is gone.
+    Proofs {
+        #[command(flatten)]
+        at: Deployment,
+        /// Whose.
+        tenant: TenantId,
+    },
+    /// The certificate of a tenant that ended, over every deletion proof that it ever had: one JWS.
     Certificate {
         #[command(flatten)]
         at: Deployment,
@@ -109,6 +118,7 @@ impl Tenant {
                 let job = desk.terminate(tenant).await?;
                 return queued(desk, job, wait).await;
             }
+            Self::Proofs { at, tenant } => deletion::proofs(&at, Of::Tenant(tenant)).await?,
             Self::Certificate { at, tenant } => {
                 let desk = at.desk().await?;
                 let certificate = desk.termination(tenant).await?;

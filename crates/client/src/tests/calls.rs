@@ -13,15 +13,18 @@ fn user() -> UserId {
     "alice".parse().unwrap()
 }
 
-fn reference() -> Answer {
-    let reference = v1::Reference {
+fn described(commitment: u8) -> v1::Reference {
+    v1::Reference {
         reference_id: "rf_000000000000000000000000000000d4".into(),
         epoch: 1,
-        commitment: vec![7; 32],
+        commitment: vec![commitment; 32],
         feature_space: "test".into(),
         created_at: Some(wire::convert::timestamp(1)),
-    };
-    Answer::Reference(v1::GetReferenceResponse { reference: Some(reference) })
+    }
+}
+
+fn reference() -> Answer {
+    Answer::Reference(v1::GetReferenceResponse { reference: Some(described(7)), successor: None })
 }
 
 fn refused(reason: &Reason) -> Answer {
@@ -43,6 +46,15 @@ async fn every_call_carries_deadline_and_credential() {
     let timeout = asked[0].metadata.get("grpc-timeout").unwrap().to_str().unwrap();
     assert!(timeout.ends_with(['m', 'u', 'n', 'S']), "{timeout}");
     assert_eq!(asked[0].metadata.get("authorization").unwrap(), "Bearer cs_test_planted");
+}
+
+#[tokio::test]
+async fn a_successor_is_told_apart_from_the_reference() {
+    let both = || v1::GetReferenceResponse { reference: Some(described(7)), successor: Some(described(8)) };
+    let (_, client) = client([Answer::Reference(both()), Answer::Reference(both()), reference()]).await;
+    assert_eq!(client.reference(&user()).await.unwrap().unwrap().commitment, [7; 32]);
+    assert_eq!(client.successor(&user()).await.unwrap().unwrap().commitment, [8; 32]);
+    assert_eq!(client.successor(&user()).await.unwrap(), None);
 }
 
 #[tokio::test]

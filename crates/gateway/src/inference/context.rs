@@ -38,6 +38,23 @@ pub(super) fn of(opened: &Opened, capture: &Capture, (now_ms, status_uri): (i64,
     }
 }
 
+/// A verification with all that lies there of the user.
+pub(super) fn verification(
+    opened: &Opened,
+    (context, frames): (Option<v1::AttemptContext>, Vec<v1::Frame>),
+) -> v1::InferenceServiceVerifyRequest {
+    let tenant = &opened.tenant;
+    let successor = opened.successor.as_ref();
+    v1::InferenceServiceVerifyRequest {
+        context,
+        frames,
+        reference: opened.reference.as_ref().map(sealed_reference),
+        successor: successor.map(sealed_reference),
+        successor_secrets: successor.map(|row| secrets(tenant, row.transform_generation)),
+        present_secrets: Some(secrets(tenant, tenant.transform_generation)),
+    }
+}
+
 fn policy(tenant: &Tenant) -> v1::InferencePolicy {
     v1::InferencePolicy {
         version: tenant.policy.version.clone(),

@@ -44,6 +44,10 @@ async fn prove(gateway: &Gateway, job: &Job) -> Result<Went, Reason> {
     let provable = Provable { checkpoint, journaled_only: gateway.journal.is_some() };
     match stored(gateway.store.prove_batch(job, provable, PROOFS).await)? {
         ProveBatch::Proved(_) | ProveBatch::Done => Ok(Went::On),
+        ProveBatch::Uncovered => {
+            tracing::warn!(job = %job.id, "deletions are younger than the checkpoint: the database's clock went back");
+            Ok(Went::Waits)
+        }
         ProveBatch::Superseded => Ok(Went::Waits),
     }
 }

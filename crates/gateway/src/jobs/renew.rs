@@ -88,8 +88,8 @@ async fn end(gateway: &Gateway, (job, generation): (&Job, u32), unopened: &mut U
     let whole = Job { resume_after: String::new(), ..job.clone() };
     let left = stored(gateway.store.references_to_renew(&whole, generation, MAX_LEFT).await)?;
     if !left.is_empty() && left.iter().all(|one| unopened.contains(&one.row.id)) {
-        let ours = gateway.inference.feature_space();
-        let foreign = left.iter().all(|one| ours.as_ref().is_some_and(|ours| *ours != one.row.feature_space));
+        let ours = gateway.inference.feature_spaces();
+        let foreign = left.iter().all(|one| ours.as_ref().is_some_and(|ours| !ours.contains(&one.row.feature_space)));
         return Err(if foreign { Reason::FeatureSpace } else { Reason::DataLoss });
     }
     stored(gateway.store.checkpoint().await)?;

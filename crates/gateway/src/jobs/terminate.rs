@@ -2,12 +2,12 @@
 //! tells of.
 //!
 //! Owns the order. Must never know: what a reference holds. Invariants: keys go only when nothing is stored under them and no
-//! attempt from before is in flight; the record is over exactly the proofs that the job left.
+//! attempt from before is in flight; the record is over the proofs of all deletions that the tenant ever had, and none is unproved.
 
-use super::{Went, deadline, erase_many, stored, went};
+use super::{Went, deadline, erase_many, stored};
 use crate::gateway::Gateway;
 use receipt::ProofsHash;
-use store::{Emptied, Job, Step, Store};
+use store::{Emptied, EndTenant, Job, Step, Store};
 use wire::{Reason, convert, v1};
 
 /// Deletions of one look.
@@ -39,6 +39,7 @@ async fn destroy(gateway: &Gateway, job: &Job) -> Result<Went, Reason> {
     let Some(newest) = job.kek_from else { return count(gateway, job).await };
     let left = stored(gateway.store.keks_to_destroy(job.tenant, newest.saturating_add(1)).await)?;
     let Some(kek_version) = left.first().copied() else { return end(gateway, job).await };
+    store::failpoint("terminate.destroying");
     let request = v1::DestroyKekRequest { tenant_id: job.tenant.to_string(), kek_version, tenant_ends: true };
     let gone = gateway.inference.destroy_kek(request, deadline(gateway)).await?;
     let destroyed_at =
@@ -57,10 +58,11 @@ async fn count(gateway: &Gateway, job: &Job) -> Result<Went, Reason> {
     Ok(Went::On)
 }
 
+/// Counts the proofs of single deletions, of jobs, and of what was replaced or came back alike.
 async fn end(gateway: &Gateway, job: &Job) -> Result<Went, Reason> {
     let (mut hash, mut after) = (ProofsHash::default(), None);
     loop {
-        let page = stored(gateway.store.proved_deletions((job.tenant, job.id), after, PAGE).await)?;
+        let page = stored(gateway.store.proved_deletions((job.tenant, None), after, PAGE).await)?;
         let ordered = page.iter().all(|(erased, ..)| hash.add(&erased.proof_id(), &erased.commitment));
         if !ordered {
             return Err(Reason::Internal);
@@ -70,5 +72,8 @@ async fn end(gateway: &Gateway, job: &Job) -> Result<Went, Reason> {
             _ => break,
         }
     }
-    Ok(went(stored(gateway.store.tenant_terminated(job, hash.finish()).await)?))
+    Ok(match stored(gateway.store.tenant_terminated(job, hash.finish()).await)? {
+        EndTenant::Ended | EndTenant::Unproved => Went::On,
+        EndTenant::Superseded => Went::Waits,
+    })
 }

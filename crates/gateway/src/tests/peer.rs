@@ -45,11 +45,25 @@ pub(super) enum Act {
     Wait(Arc<Semaphore>, [GateStatus; 5]),
 }
 
+/// What a verification says of the user's two references, and with what it last came.
+#[derive(Clone, Default)]
+pub(super) struct Succession {
+    /// The successor that it makes.
+    pub(super) successor: Option<v1::SealedReference>,
+    /// Whether the successor that came matched.
+    pub(super) succeeded: bool,
+    /// The successor that came, with its secrets.
+    pub(super) came: Option<(v1::SealedReference, v1::WrappedTenantSecrets)>,
+    /// The secrets of a new successor.
+    pub(super) present: Option<v1::WrappedTenantSecrets>,
+}
+
 /// See the module.
 pub(super) struct Peer {
     pub(super) addr: SocketAddr,
     act: Arc<Mutex<Act>>,
     seen: Arc<Mutex<Vec<v1::AttemptContext>>>,
+    pub(super) succession: Arc<Mutex<Succession>>,
     shutdown: CancellationToken,
     join: Mutex<Option<JoinHandle<()>>>,
 }
@@ -63,7 +77,8 @@ impl Peer {
         let limits = ServeLimits { drain_ms: 10, ..ServeLimits::default() };
         let listening = Listening { listener, tls: Some(server_config(&tls).unwrap()), limits };
         let (act, seen) = (Arc::new(Mutex::new(Act::Decide(ACCEPTED))), Arc::default());
-        let service = StandIn { act: Arc::clone(&act), seen: Arc::clone(&seen) };
+        let succession = Arc::default();
+        let service = StandIn { act: Arc::clone(&act), seen: Arc::clone(&seen), succession: Arc::clone(&succession) };
         let service = InferenceServiceServer::new(service).max_decoding_message_size(64 << 20);
         let router: Router = Routes::new(service).into_axum_router();
         let shutdown = CancellationToken::new();
@@ -71,7 +86,7 @@ impl Peer {
         let join = tokio::spawn(async move {
             serve(listening, router, stop).await;
         });
-        Self { addr, act, seen, shutdown, join: Mutex::new(Some(join)) }
+        Self { addr, act, seen, succession, shutdown, join: Mutex::new(Some(join)) }
     }
 
     /// What it does from now on.
@@ -102,6 +117,7 @@ impl Drop for Peer {
 struct StandIn {
     act: Arc<Mutex<Act>>,
     seen: Arc<Mutex<Vec<v1::AttemptContext>>>,
+    succession: Arc<Mutex<Succession>>,
 }
 
 impl StandIn {
@@ -140,7 +156,7 @@ fn decision(found: [GateStatus; 5], context: &v1::AttemptContext) -> v1::Decisio
     }
 }
 
-fn reference(number: u128) -> v1::SealedReference {
+pub(super) fn reference(number: u128) -> v1::SealedReference {
     v1::SealedReference {
         reference_id: biometrics::ReferenceId::new(uuid::Uuid::from_u128(number)).to_string(),
         epoch: 1,
@@ -175,7 +191,11 @@ impl InferenceService for StandIn {
         let mut request = request.into_inner();
         assert!(request.reference.is_some(), "a verification arrives with its reference");
         let decision = Some(self.decide(request.context.take()).await?);
-        Ok(Response::new(v1::InferenceServiceVerifyResponse { decision }))
+        let mut succession = self.succession.lock().unwrap();
+        succession.came = request.successor.take().zip(request.successor_secrets.take());
+        succession.present = request.present_secrets.take();
+        let (successor, succeeded) = (succession.successor.clone(), succession.succeeded);
+        Ok(Response::new(v1::InferenceServiceVerifyResponse { decision, successor, succeeded }))
     }
 
     async fn make_tenant_secrets(

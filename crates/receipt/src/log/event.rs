@@ -107,6 +107,8 @@ pub enum KeyUse {
     Kek,
     /// Signs receipts.
     Receipts,
+    /// Signs receipts of test tenants.
+    TestReceipts,
     /// Signs proofs, lists and checkpoints.
     Ledger,
     /// Signs key sets.

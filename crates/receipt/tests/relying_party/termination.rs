@@ -2,8 +2,9 @@
 
 use crate::support::{IAT, ISSUER, LEDGER, TENANT, kid, ledger_key, ledger_keys, receipt_key, signer};
 use receipt::{
-    Claim, ExpectedTermination, KeyFault, Malformed, ProofsClaim, ProofsHash, Refused, TerminationClaims, Typ,
-    base64url, encode, verify_termination,
+    Claim, CoversClaim, DeletionClaims, Disagreement, ExpectedTermination, ExportedProofs, KeyFault, LiveStore,
+    Malformed, ProofsClaim, ProofsHash, RefClaim, Refused, TerminationClaims, Typ, base64url, encode,
+    verify_termination,
 };
 
 fn proofs(commitments: &[u8]) -> (u64, [u8; 32]) {
@@ -70,4 +71,93 @@ fn nothing_else_passes_for_a_certificate() {
     assert_eq!(check(&as_proof, &[1, 2]), Err(KeyFault::Type.into()));
     let by_receipt_key = encode(Typ::Termination, &kid(&receipt_key()), &claims(), signer(&receipt_key())).unwrap();
     assert_eq!(check(&by_receipt_key, &[1, 2]), Err(KeyFault::KeyIdUnknown.into()));
+}
+
+/// The proof of deletion `dl_n`.
+fn proof(n: u8) -> DeletionClaims {
+    let reference = RefClaim {
+        id: "rf_00000000000000000000000000000004".parse().unwrap(),
+        epoch: 1,
+        commitment: base64url(&[n + 1; 32]),
+    };
+    DeletionClaims {
+        iss: LEDGER.into(),
+        aud: TENANT.into(),
+        iat: IAT,
+        jti: format!("dl_{n}"),
+        sub: None,
+        reference,
+        covers: CoversClaim { live_store: LiveStore::Erased, backups_until: IAT + 100, exception: None },
+        cause: "user-request".into(),
+        deleted_at: IAT - 10,
+    }
+}
+
+fn signed_proof(claims: &DeletionClaims) -> String {
+    encode(Typ::DeletionProof, &kid(&ledger_key()), claims, signer(&ledger_key())).unwrap()
+}
+
+/// Everything in which the certificate over `dl_0` and `dl_1` does not agree with these.
+fn disagreements(proofs: &[String]) -> Vec<Disagreement> {
+    let keys = ledger_keys();
+    let mut exported = ExportedProofs::new(&keys, TENANT);
+    proofs.iter().for_each(|proof| exported.add(proof));
+    exported.check(&signed(&claims())).unwrap().1
+}
+
+#[test]
+fn a_certificate_agrees_with_exactly_its_proofs_in_any_order() {
+    let [first, second] = [signed_proof(&proof(0)), signed_proof(&proof(1))];
+    assert_eq!(disagreements(&[first.clone(), second.clone()]), []);
+    assert_eq!(disagreements(&[second, first]), []);
+}
+
+#[test]
+fn whatever_does_not_belong_to_a_certificate_is_named() {
+    let [first, second, third] = [0, 1, 2].map(|n| signed_proof(&proof(n)));
+    let both = [first.clone(), second.clone()];
+    let with = |more: String| disagreements(&[&both[..], &[more]].concat());
+    let refused = |at, why| Disagreement::Refused { at, why };
+    assert_eq!(disagreements(&both[..1]), [Disagreement::Missing(1)]);
+    assert_eq!(disagreements(&[]), [Disagreement::Missing(2)]);
+    assert_eq!(with(third.clone()), [Disagreement::Additional(1)]);
+    assert_eq!(disagreements(&[first.clone(), third]), [Disagreement::Others], "as many, and not these");
+    assert_eq!(with(first.clone()), [Disagreement::Doubled { at: 3, first: 1 }]);
+    let later = signed_proof(&DeletionClaims { deleted_at: IAT - 1, ..proof(2) });
+    assert_eq!(with(later), [Disagreement::Later { at: 3 }, Disagreement::Additional(1)]);
+
+    let elsewhere = DeletionClaims { aud: "tn_x".into(), ..proof(1) };
+    let short = RefClaim { commitment: "AAAA".into(), ..proof(1).reference };
+    let wrong: [(String, Refused); 6] = [
+        (signed_proof(&elsewhere), Claim::Audience.into()),
+        (
+            signed_proof(&DeletionClaims { iss: "https://other.test/ledger".into(), ..proof(1) }),
+            KeyFault::Issuer.into(),
+        ),
+        (
+            encode(Typ::DeletionProof, &kid(&receipt_key()), &proof(1), signer(&receipt_key())).unwrap(),
+            KeyFault::KeyIdUnknown.into(),
+        ),
+        (encode(Typ::Receipt, &kid(&ledger_key()), &proof(1), signer(&ledger_key())).unwrap(), KeyFault::Type.into()),
+        (signed_proof(&DeletionClaims { reference: short, ..proof(1) }), Malformed::Claims.into()),
+        ("a.b.c".into(), Malformed::Base64.into()),
+    ];
+    for (token, why) in wrong {
+        let found = disagreements(&[first.clone(), token.clone()]);
+        assert!(matches!(found[..], [Disagreement::Refused { at: 2, .. }, Disagreement::Missing(1)]), "{found:?}");
+        if token != "a.b.c" {
+            assert_eq!(with(token), [refused(3, why)], "beside the right ones");
+        }
+    }
+}
+
+#[test]
+fn a_certificate_that_is_not_authentic_agrees_with_nothing() {
+    let keys = ledger_keys();
+    let check = |certificate: &str, aud| ExportedProofs::new(&keys, aud).check(certificate).map(|_| ());
+    assert_eq!(check(&signed(&claims()), TENANT), Ok(()), "positive control");
+    assert_eq!(check(&signed(&claims()), "tn_x"), Err(Claim::Audience.into()));
+    let forged = encode(Typ::Termination, &kid(&receipt_key()), &claims(), signer(&receipt_key())).unwrap();
+    assert_eq!(check(&forged, TENANT), Err(KeyFault::KeyIdUnknown.into()));
+    assert_eq!(check(&signed_proof(&proof(0)), TENANT), Err(KeyFault::Type.into()));
 }

@@ -100,7 +100,8 @@ fn measure(
     let capture = scenes::capture(shown, &cast, scenes::seed(person, scene), 0)?;
     let frames: Vec<_> = capture.frames.iter().map(|f| Frame { jpeg: &f.jpeg, offset_ms: f.offset_ms }).collect();
     let judge = |engine: &mut Engine| -> Result<Outcome> {
-        let evidence = engine.examine(&frames, ExamineOptions { min_inter_eye_px: 30, presentation_attack: true })?;
+        let evidence = engine
+            .examine(&frames, ExamineOptions { min_inter_eye_px: 30, presentation_attack: true, previous: false })?;
         let moved = (0..jitter)
             .filter_map(|k| jitter::again(engine, (&frames, &evidence.per_frame), person.seed ^ k).transpose())
             .collect::<Result<_>>()?;

@@ -50,6 +50,11 @@ impl JobKind {
             Self::DeleteReferences | Self::ExpireReferences | Self::TerminateTenant => Step::Erase,
         }
     }
+
+    /// Whether a tenant has one such job at a time.
+    pub(super) const fn runs_alone(self) -> bool {
+        matches!(self, Self::RotateKek | Self::TerminateTenant | Self::RenewReferences)
+    }
 }
 
 impl JobState {

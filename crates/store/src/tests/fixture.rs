@@ -4,7 +4,7 @@
 pub(super) use crate::{
     AuditBody, ChallengeRow, CreateResult, EraseResult, Erased, FrameHash, LiveReceipt, NewChallenge, NewTenant,
     OpenAttempt, OpenRefused, OpenResult, Opened, PutPolicy, RecordOutcome, RecordResult, Recorded, SealedRow,
-    StatusSecret, Store, StoreConfig, StoreError, TenantSecretsRow, door::make_id,
+    StatusSecret, Store, StoreConfig, StoreError, Succession, TenantSecretsRow, door::make_id,
 };
 pub(super) use biometrics::{
     CaptureMode, ChallengeId, Jti, Policy, Purpose, ReferenceId, TenantId, UserId, Verdict, strikes::Settlement,
@@ -128,7 +128,7 @@ pub(super) fn open_of(row: &ChallengeRow) -> OpenAttempt {
         lease_ms: 60_000,
         jti: Jti::new(make_id().unwrap()),
         status: secret(),
-        feature_space: None,
+        feature_spaces: None,
         frames: Vec::new(),
     }
 }
@@ -152,6 +152,7 @@ pub(super) fn outcome(opened: &Opened, settlement: Settlement) -> RecordOutcome 
         settlement,
         audit: AuditBody::default().with("gates", vec!["PASS", "FAIL"]),
         reference: None,
+        succession: None,
         receipt: LiveReceipt {
             jti: opened.jti,
             pseudonym: "p".into(),

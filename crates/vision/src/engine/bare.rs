@@ -46,7 +46,7 @@ impl Engine {
         match role {
             Role::Detector => self.detector.run_model_only(),
             Role::Landmarks => self.mesh.run_model_only(),
-            Role::Recogniser => self.recogniser.run(),
+            Role::Recogniser => self.recogniser.run_only(),
             Role::PresentationAttack => {
                 self.presentation_attack.as_mut().map_or(Ok(()), |panel| panel.run_models_only())
             }

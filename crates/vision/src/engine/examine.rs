@@ -1,6 +1,6 @@
 //! Gates 1 to 4 over the frames of a capture, then features fused over the good ones.
 
-use super::{Engine, alignment};
+use super::{Engine, recogniser::Recogniser};
 use crate::{
     capture_integrity::Still,
     decode,
@@ -25,6 +25,8 @@ pub(super) struct Examined {
     pub(super) evidence: FrameEvidence,
     /// The aligned face: of a good frame, and where there is a script of every frame.
     chip: Option<Picture>,
+    /// The same for the recogniser of the pack before, of a good frame and where it is asked.
+    previous_chip: Option<Picture>,
     fingerprint: integrity::Fingerprint,
     /// What gates 1 and 4 decide over, where there is a script.
     observation: Option<FrameObservation>,
@@ -102,6 +104,7 @@ impl Engine {
         let passed = integrity.status == GateStatus::Pass && quality.status == GateStatus::Pass;
         let challenge_response = if passed { challenge_response } else { not_answered(GateReason::EarlierGate) };
         let recognised = if passed { self.recognise_all(&examined)? } else { Vec::new() };
+        let previous_features = if passed { self.recognise_as_before(&examined)? } else { None };
         let presentation = match (passed, asked.options.presentation_attack) {
             (true, true) => self.judge_presentation(&mut examined, carried.choice)?,
             (true, false) => presentation_attack::not_run(GateReason::NotRequired),
@@ -110,8 +113,9 @@ impl Engine {
         Ok(Evidence {
             presentation_attack: presentation.result,
             presentation_attack_score: presentation.score,
-            frame_consistency: self.consistency(&recognised)?,
-            features: self.fuse(recognised.iter().filter(|frame| frame.good))?,
+            frame_consistency: Self::consistency(&recognised)?,
+            features: fuse(recognised.iter().filter(|frame| frame.good).map(|frame| &frame.features))?,
+            previous_features,
             instructions: match asked.script {
                 None => Instruction::for_reasons(&quality.reasons),
                 Some(_) => instructions(&integrity, &quality, &challenge_response),
@@ -153,15 +157,17 @@ impl Engine {
         if let Some(face) = face.as_ref().filter(|_| good && asked.options.presentation_attack) {
             self.keep_views((index, evidence.pose), face, &mut carried.choice);
         }
-        let map = face
-            .filter(|_| good || asked.script.is_some())
-            .and_then(|face| alignment::chip_map(self.alignment, &face.points));
-        let chip = map.map(|map| {
+        let (picture, warper) = (&self.picture, &mut self.warper);
+        let mut cut = |recogniser: &Recogniser| {
+            let map = recogniser.chip_map(&face.as_ref()?.points)?;
             let mut chip = Picture::default();
-            self.warper.warp(&self.picture, &map, self.alignment.side(), &mut chip);
-            chip
-        });
-        Ok(Examined { evidence, chip, fingerprint, observation })
+            recogniser.chip(warper, (picture, &map), &mut chip);
+            Some(chip)
+        };
+        let chip = if good || asked.script.is_some() { cut(&self.recogniser) } else { None };
+        let previous = self.previous.as_ref().filter(|_| good && asked.options.previous);
+        let previous_chip = previous.and_then(cut);
+        Ok(Examined { evidence, chip, previous_chip, fingerprint, observation })
     }
 
     /// Whether another face competes with the chosen one: wallpaper and shadows that the detector takes for faces are none to
@@ -187,7 +193,7 @@ impl Engine {
             let Some(chip) = chip else { continue };
             let turned_deg = evidence.pose.yaw.hypot(evidence.pose.pitch);
             recognised.push(Recognised {
-                features: self.recognise(chip)?,
+                features: self.recogniser.recognise(chip)?,
                 good: evidence.reasons.is_empty(),
                 turned_deg,
             });
@@ -195,27 +201,36 @@ impl Engine {
         Ok(recognised)
     }
 
-    fn fuse<'a>(&self, frames: impl Iterator<Item = &'a Recognised>) -> Result<Option<Features>, VisionError> {
-        let samples: Vec<Features> = frames.map(|frame| frame.features.duplicate()).collect();
-        if samples.is_empty() {
-            return Ok(None);
-        }
-        Features::fuse(&samples).map(Some).map_err(|_| VisionError::NotFinite { model: "recogniser" })
+    /// Features by the recogniser of the pack before, fused over the good frames; `None` where it is not asked.
+    fn recognise_as_before(&mut self, examined: &[Examined]) -> Result<Option<Features>, VisionError> {
+        let Some(previous) = &mut self.previous else { return Ok(None) };
+        let chips = examined.iter().filter_map(|frame| frame.previous_chip.as_ref());
+        let samples: Vec<_> = chips.map(|chip| previous.recognise(chip)).collect::<Result<_, _>>()?;
+        fuse(samples.iter())
     }
 
     /// The lowest score among the frontal frames, pair by pair, and between each other frame and the frontal ones fused: two
     /// frames turned to opposite sides lie outside what thresholds were calibrated on.
-    fn consistency(&self, recognised: &[Recognised]) -> Result<Option<ComparisonScore>, VisionError> {
+    fn consistency(recognised: &[Recognised]) -> Result<Option<ComparisonScore>, VisionError> {
         let least = recognised.iter().filter(|frame| frame.good).map(|frame| frame.turned_deg).reduce(f32::min);
         let Some(least) = least else { return Ok(None) };
         let is_frontal = |frame: &&Recognised| frame.good && frame.turned_deg <= least + FRONTAL_DEG;
         let (frontal, turned): (Vec<_>, Vec<_>) = recognised.iter().partition(is_frontal);
-        let Some(fused) = self.fuse(frontal.iter().copied())? else { return Ok(None) };
+        let Some(fused) = fuse(frontal.iter().map(|frame| &frame.features))? else { return Ok(None) };
         let pairs = frontal.iter().enumerate().flat_map(|(i, a)| frontal[..i].iter().map(move |b| (a, b)));
         let among = pairs.map(|(a, b)| ComparisonScore::of(&a.features, &b.features));
         let aside = turned.iter().map(|frame| ComparisonScore::of(&frame.features, &fused));
         Ok(among.chain(aside).reduce(ComparisonScore::lower))
     }
+}
+
+/// One set of features out of those of several frames; `None` where there are none.
+fn fuse<'a>(frames: impl Iterator<Item = &'a Features>) -> Result<Option<Features>, VisionError> {
+    let samples: Vec<Features> = frames.map(Features::duplicate).collect();
+    if samples.is_empty() {
+        return Ok(None);
+    }
+    Features::fuse(&samples).map(Some).map_err(|_| VisionError::NotFinite { model: "recogniser" })
 }
 
 /// Gates 1 and 4. Without a script gate 1 is what it can be without one.

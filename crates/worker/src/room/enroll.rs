@@ -1,6 +1,6 @@
 //! Enrollment: a capture becomes a sealed reference, or a signed refusal.
 
-use super::{Bench, count_gates, instruction_codes, one_face};
+use super::{Bench, Recognisers, count_gates, instruction_codes, one_face};
 use crate::{
     attempt::Attempt,
     decision::{self, Found},
@@ -22,14 +22,14 @@ impl Bench<'_> {
     ) -> Result<v1::InferenceServiceEnrollResponse, Reason> {
         let threshold = self.threshold(attempt)?;
         let pseudonym = tenant_secrets::pseudonym(&self.room.keys, (attempt.tenant, &attempt.user), &attempt.secrets)?;
-        let mut evidence = self.examine(attempt, capture)?;
+        let mut evidence = self.examine(attempt, capture, Recognisers::Present)?;
         let judged = judge(evidence.gates(), &attempt.policy.required_gates, || {
             Ok::<_, Reason>(one_face(&evidence, threshold).map_or_else(|refused| refused, |_| ENROLLED))
         })?;
         count_gates(&judged, "enroll");
         let instructions = instruction_codes(&evidence);
         let features = evidence.features.take().filter(|_| judged.verdict == Verdict::Accept);
-        let reference = features.map(|features| self.seal(attempt, &features)).transpose()?;
+        let reference = features.map(|features| self.seal(attempt, (&attempt.secrets, &features))).transpose()?;
         let claim = reference.as_ref().map(|(_, claim)| claim.clone());
         let found = Found { attempt, purpose: Purpose::Enroll, judged, reference: claim, instructions, pseudonym };
         let issuer = self.room.keys.issuer(attempt.test);
@@ -38,9 +38,14 @@ impl Bench<'_> {
         Ok(v1::InferenceServiceEnrollResponse { decision: Some(decision), reference })
     }
 
-    fn seal(&self, attempt: &Attempt, features: &Features) -> Result<(v1::SealedReference, RefClaim), Reason> {
+    /// A new reference in the pack's feature space, laid out with these secrets.
+    pub(super) fn seal(
+        &self,
+        attempt: &Attempt,
+        (secrets, features): (&v1::WrappedTenantSecrets, &Features),
+    ) -> Result<(v1::SealedReference, RefClaim), Reason> {
         let room = self.room;
-        let key = tenant_secrets::transform_key(&room.keys, attempt.tenant, &attempt.secrets)?;
+        let key = tenant_secrets::transform_key(&room.keys, attempt.tenant, secrets)?;
         let owner = Owner { tenant: attempt.tenant, user: &attempt.user, feature_space: room.pack.feature_space() };
         references::seal_new(&room.keys, owner, &key, features)
     }

@@ -48,10 +48,10 @@ async fn a_list_of_users_is_erased_once_and_each_deletion_is_proved() {
     let job = began(&f, JobKind::DeleteReferences, Some(&users)).await;
     assert_eq!(run(&f, &job).await, (2, 0));
     assert!(f.store.reference(f.tenant, &user("bob")).await.unwrap().is_some(), "not on the list");
-    let proved = f.store.proved_deletions((f.tenant, job.id), None, 10).await.unwrap();
+    let proved = f.store.proved_deletions((f.tenant, Some(job.id)), None, 10).await.unwrap();
     let of: Vec<_> = proved.iter().map(|(erased, ..)| (erased.cause.as_str(), erased.job)).collect();
     assert_eq!(of, [("closing", Some(job.id)); 2]);
-    let second = f.store.proved_deletions((f.tenant, job.id), Some(proved[0].0.deletion_id), 10).await.unwrap();
+    let second = f.store.proved_deletions((f.tenant, Some(job.id)), Some(proved[0].0.deletion_id), 10).await.unwrap();
     assert_eq!(second, proved[1..], "page by page");
     assert_eq!(f.store.audit_count(f.tenant, "deletion.proved").await.unwrap(), 2);
     assert_eq!(f.store.pending_deletions(10).await.unwrap(), []);
@@ -83,7 +83,7 @@ async fn what_outlived_its_window_expires_and_what_was_used_since_stays() {
     assert_eq!((job.total, run(&f, &job).await), (1, (1, 0)));
     assert!(f.store.reference(f.tenant, &user("alice")).await.unwrap().is_none());
     assert!(f.store.reference(f.tenant, &user("bob")).await.unwrap().is_some());
-    let proved = f.store.proved_deletions((f.tenant, job.id), None, 10).await.unwrap();
+    let proved = f.store.proved_deletions((f.tenant, Some(job.id)), None, 10).await.unwrap();
     assert_eq!(proved[0].0.cause, "retention");
 
     f.put_policy(Policy { bipa: false, ..Policy::testing() }).await;

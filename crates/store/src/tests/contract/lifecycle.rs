@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    Chain, Emptied, Job, JobKind, JobState, MoveTenant, NewHold, NewJob, Provable, QueueResult, Step, TenantState,
-    Terminate,
+    Chain, Emptied, EndTenant, Job, JobKind, JobState, MoveTenant, NewHold, NewJob, Provable, ProveBatch, QueueResult,
+    Step, TenantState, Terminate,
 };
 use biometrics::JobId;
 
@@ -27,8 +27,8 @@ async fn erased(f: &Fixture, id: JobId) {
     assert_eq!(job(f, id).await.step, Step::Drain);
 }
 
-/// Takes the job from there to its end.
-async fn ended(f: &Fixture, id: JobId) {
+/// Takes the job from there to where only the record is missing; answers how many proofs there are.
+async fn destroyed(f: &Fixture, id: JobId) -> u64 {
     assert_eq!(f.store.tenant_emptied(&job(f, id).await).await.unwrap(), Emptied::Through);
     let provable = Provable { checkpoint: f.store.checkpoint().await.unwrap(), journaled_only: false };
     while job(f, id).await.step == Step::Prove {
@@ -39,7 +39,13 @@ async fn ended(f: &Fixture, id: JobId) {
         let gone = Store::destruction_of(&job(f, id).await, version, ("file", 1)).unwrap();
         f.store.kek_destroyed(gone).await.unwrap();
     }
-    assert!(f.store.tenant_terminated(&job(f, id).await, (2, [7; 32])).await.unwrap());
+    f.store.proved_deletions((f.tenant, None), None, 100).await.unwrap().len() as u64
+}
+
+/// Takes the job to its end.
+async fn ended(f: &Fixture, id: JobId) {
+    let proofs = destroyed(f, id).await;
+    assert_eq!(f.store.tenant_terminated(&job(f, id).await, (proofs, [7; 32])).await.unwrap(), EndTenant::Ended);
 }
 
 #[tokio::test]
@@ -62,7 +68,7 @@ async fn a_tenant_ends_with_every_reference_proved_every_key_gone_and_a_record()
     assert_eq!((end.job, end.proofs, end.proofs_sha256), (id, 2, [7; 32]));
     let gone = f.store.kek_destructions(f.tenant).await.unwrap();
     assert_eq!((gone.len(), gone[0].successor), (1, None));
-    let proved = f.store.proved_deletions((f.tenant, id), None, 10).await.unwrap();
+    let proved = f.store.proved_deletions((f.tenant, Some(id)), None, 10).await.unwrap();
     assert_eq!(proved.iter().map(|(erased, ..)| &*erased.cause).collect::<Vec<_>>(), ["tenant-terminated"; 2]);
     assert_eq!(f.store.tenant(f.tenant).await.unwrap().unwrap().state, TenantState::Terminated);
     assert_eq!(f.store.terminate_tenant(f.tenant, "test").await.unwrap(), Terminate::Terminated);
@@ -70,6 +76,76 @@ async fn a_tenant_ends_with_every_reference_proved_every_key_gone_and_a_record()
         f.store.verify_audit(f.tenant).await.map(|chain| matches!(chain, Chain::Intact { .. })).ok(),
         Some(true)
     );
+}
+
+#[tokio::test]
+async fn a_termination_proves_and_counts_what_was_erased_before_it_for_whatever_cause() {
+    let f = fixture().await;
+    for (name, mark) in [("alice", 1), ("bob", 2), ("dora", 4)] {
+        f.enroll(name, mark).await;
+    }
+    let carol = f.enroll("carol", 3).await;
+    let single = erase(&f, "alice").await;
+    let (by, checkpoint) = (erase(&f, "bob").await, f.store.checkpoint().await.unwrap());
+    f.store.deletion_proved(&by, checkpoint).await.unwrap();
+    f.store.erase_restored(f.tenant, carol.id).await.unwrap().unwrap();
+    let elsewhere = TenantId::new(uuid::Uuid::from_u128(77));
+    f.store.create_tenant(new_tenant(elsewhere)).await.unwrap();
+    f.sql_of(
+        "INSERT INTO deletions (id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, proved_at_ms)
+         SELECT randomblob(16), t.id, user_id, reference, epoch, commitment, cause, deleted_at_ms, 1
+         FROM deletions d, tenants t WHERE t.id <> d.tenant AND user_id = 'alice'",
+        "INSERT INTO deletions (id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, proved_at_ms)
+         SELECT gen_random_uuid(), t.id, user_id, reference, epoch, commitment, cause, deleted_at_ms, 1
+         FROM deletions d, tenants t WHERE t.id <> d.tenant AND user_id = 'alice'",
+    )
+    .await;
+    let id = terminating(&f).await;
+    erased(&f, id).await;
+    let all = || f.store.proved_deletions((f.tenant, None), None, 10);
+    assert_eq!(all().await.unwrap().len(), 1, "control: one alone is proved before the end");
+    assert_eq!(destroyed(&f, id).await, 4, "and not the other tenant's");
+    let theirs = f.store.proved_deletions((elsewhere, None), None, 10).await.unwrap();
+    assert_eq!(theirs.len(), 1, "control: it has one");
+    assert_eq!(f.store.pending_deletions(10).await.unwrap(), []);
+    let proved = all().await.unwrap();
+    assert!(proved.is_sorted_by(|a, b| a.0.proof_id() < b.0.proof_id()), "the order of the certificate's hash");
+    assert!(proved.iter().any(|(erased, ..)| erased.deletion_id == single.deletion_id));
+    let paged = f.store.proved_deletions((f.tenant, None), Some(proved[1].0.deletion_id), 1).await.unwrap();
+    assert_eq!(paged, proved[2..3], "page by page");
+    assert_eq!(f.store.audit_count(f.tenant, "deletion.proved").await.unwrap(), 4, "each once");
+
+    for wrong in [3, 5] {
+        let asked = f.store.tenant_terminated(&job(&f, id).await, (wrong, [7; 32])).await.unwrap();
+        assert_eq!((asked, job(&f, id).await.step), (EndTenant::Unproved, Step::Prove), "{wrong} of 4");
+        assert_eq!(f.store.termination(f.tenant).await.unwrap(), None);
+        let provable = Provable { checkpoint: f.store.checkpoint().await.unwrap(), journaled_only: false };
+        assert_eq!(f.store.prove_batch(&job(&f, id).await, provable, 10).await.unwrap(), ProveBatch::Done);
+    }
+    let before = job(&f, id).await;
+    assert_eq!(f.store.tenant_terminated(&before, (4, [7; 32])).await.unwrap(), EndTenant::Ended);
+    assert_eq!(f.store.tenant_terminated(&before, (4, [7; 32])).await.unwrap(), EndTenant::Superseded, "once");
+    assert_eq!(f.store.audit_count(f.tenant, "tenant.terminated").await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn no_tenant_goes_on_to_its_keys_while_a_deletion_cannot_be_proved() {
+    let f = fixture().await;
+    f.enroll("alice", 1).await;
+    erase(&f, "alice").await;
+    let id = terminating(&f).await;
+    erased(&f, id).await;
+    assert_eq!(f.store.tenant_emptied(&job(&f, id).await).await.unwrap(), Emptied::Through);
+    let provable = Provable { checkpoint: f.store.checkpoint().await.unwrap(), journaled_only: false };
+    let prove = async || f.store.prove_batch(&job(&f, id).await, provable, 10).await.unwrap();
+    let unjournaled = Provable { journaled_only: true, ..provable };
+    let asked = f.store.prove_batch(&job(&f, id).await, unjournaled, 10).await.unwrap();
+    assert_eq!(asked, ProveBatch::Uncovered, "its line in the journal is missing");
+    f.sql("UPDATE deletions SET deleted_at_ms = deleted_at_ms + 3600000").await;
+    assert_eq!((prove().await, job(&f, id).await.step), (ProveBatch::Uncovered, Step::Prove), "the clock went back");
+    f.sql("UPDATE deletions SET deleted_at_ms = deleted_at_ms - 3600000").await;
+    assert_eq!((prove().await, prove().await), (ProveBatch::Proved(1), ProveBatch::Done));
+    assert_eq!(job(&f, id).await.step, Step::Destroy);
 }
 
 #[tokio::test]

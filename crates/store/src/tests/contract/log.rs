@@ -1,7 +1,7 @@
 //! The transparency log: leaves with their events, places in order, salts that can be destroyed.
 
 use super::*;
-use crate::{EraseSalts, LogWork, NewHold};
+use crate::{EraseSalts, KeyStatement, LogWork, NewHold};
 use receipt::{KeyName, KeyUse, LogEvent, Tile, TreeHead, grow, path_to_root};
 
 /// Gives everything that waits its place, in batches of `batch`; answers the head.
@@ -185,4 +185,70 @@ async fn what_is_seen_is_told_when_it_changes() {
     assert_eq!(*told.lock().unwrap(), [None, Some("a".to_owned())]);
     grown(&f, 100).await;
     assert_eq!(f.store.log_leaves("ledger", 0, 10).await.unwrap().len(), 2);
+}
+
+fn destroyed(r#use: KeyUse, kid: &str) -> KeyStatement {
+    KeyStatement::Destroyed { r#use, kid: kid.to_owned() }
+}
+
+#[tokio::test]
+async fn a_statement_about_a_key_is_told_once_to_the_log_and_to_the_tenants_that_it_concerns() {
+    let f = fixture().await;
+    let (ours, theirs) = (destroyed(KeyUse::TestReceipts, "gone-1"), destroyed(KeyUse::Receipts, "gone-2"));
+    assert!(!f.store.state(&ours, "test").await.unwrap(), "nobody intended it");
+    for statement in [&ours, &ours, &theirs] {
+        f.store.intend(statement).await.unwrap();
+    }
+    assert_eq!(f.store.intended().await.unwrap(), [theirs.clone(), ours.clone()], "each once");
+    for statement in [&ours, &theirs] {
+        assert!(f.store.state(statement, "test").await.unwrap());
+        assert!(!f.store.state(statement, "test").await.unwrap(), "told before");
+    }
+    let root = KeyStatement::RootRotated { from: "root-1".into(), to: "root-2".into() };
+    f.store.intend(&root).await.unwrap();
+    assert!(f.store.state(&root, "test").await.unwrap());
+    assert_eq!(f.store.intended().await.unwrap(), []);
+    let head = grown(&f, 10).await;
+    assert_eq!(head.size, 4, "the policy of before, and one for each");
+    for (kid, told) in [("gone-1", KeyUse::TestReceipts), ("gone-2", KeyUse::Receipts)] {
+        let Some(LogEvent::KeyDestruction { key, version, .. }) = leaf(&f, kid).await else { panic!() };
+        assert_eq!((key, version.as_str()), (KeyName { r#use: told, aud: None }, kid));
+    }
+    let Some(LogEvent::KeyRotation { key, from, to, .. }) = leaf(&f, "root-2").await else { panic!() };
+    assert_eq!((key.r#use, from.as_deref(), to.as_str()), (KeyUse::Root, Some("root-1"), "root-2"));
+    let count = async |kind| f.store.audit_count(f.tenant, kind).await.unwrap();
+    assert_eq!(
+        (count("signing_key.destroyed").await, count("root.rotated").await),
+        (1, 1),
+        "a test tenant's keys alone"
+    );
+}
+
+#[tokio::test]
+async fn a_statement_whose_teller_died_before_the_log_knew_is_in_no_audit_twice() {
+    let f = fixture().await;
+    let (first, second) = (destroyed(KeyUse::Ledger, "gone-1"), destroyed(KeyUse::Ledger, "gone-2"));
+    f.store.intend(&first).await.unwrap();
+    f.store.state(&first, "test").await.unwrap();
+    // As it was between the audit's entry and the log's leaf.
+    f.store.intend(&first).await.unwrap();
+    f.sql("UPDATE log_seen SET value = '1' WHERE what LIKE 'intended %'").await;
+    assert!(f.store.state(&first, "test").await.unwrap());
+    let count = async || f.store.audit_count(f.tenant, "signing_key.destroyed").await.unwrap();
+    assert_eq!(count().await, 1);
+    f.store.intend(&second).await.unwrap();
+    f.store.state(&second, "test").await.unwrap();
+    assert_eq!(count().await, 2, "control: another key is another entry");
+}
+
+#[tokio::test]
+async fn while_the_audit_takes_nothing_the_log_is_not_told_of_a_key() {
+    let f = fixture().await;
+    let gone = destroyed(KeyUse::Ledger, "gone-1");
+    f.store.intend(&gone).await.unwrap();
+    f.break_audit().await;
+    assert!(is_audit_unavailable(&f.store.state(&gone, "test").await));
+    assert_eq!(f.store.intended().await.unwrap(), std::slice::from_ref(&gone));
+    f.mend_audit().await;
+    assert!(f.store.state(&gone, "test").await.unwrap());
 }

@@ -17,6 +17,7 @@ mod renewal;
 mod rotation;
 mod status;
 mod strikes;
+mod succession;
 mod sweep;
 mod tenants;
 

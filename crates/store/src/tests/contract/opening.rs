@@ -67,9 +67,9 @@ async fn references_must_fit_the_purpose() {
     f.enroll("alice", 1).await;
     let enroll = f.challenge("alice", Purpose::Enroll).await;
     assert_eq!(f.refused(open_of(&enroll)).await, OpenRefused::ReferenceExists);
-    let other = OpenAttempt { feature_space: Some("space-2".into()), ..open_of(&verify) };
+    let other = OpenAttempt { feature_spaces: Some(vec!["space-2".into()]), ..open_of(&verify) };
     assert_eq!(f.refused(other).await, OpenRefused::FeatureSpace);
-    let same = OpenAttempt { feature_space: Some("space-1".into()), ..open_of(&verify) };
+    let same = OpenAttempt { feature_spaces: Some(vec!["space-2".into(), "space-1".into()]), ..open_of(&verify) };
     assert!(matches!(f.store.open_attempt(same).await.unwrap(), OpenResult::Opened(_)));
 }
 

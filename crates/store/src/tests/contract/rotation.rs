@@ -51,6 +51,26 @@ async fn pass(f: &Fixture, job: &Job) -> Job {
 }
 
 #[tokio::test]
+async fn whoever_asks_for_a_second_rotation_hears_of_the_first_however_many_jobs_came_after_it() {
+    let f = fixture().await;
+    let QueueResult::Queued(first) = f.store.queue_job(rotation(&f)).await.unwrap() else { panic!("not queued") };
+    f.sql_of(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001)
+         INSERT INTO jobs (id, tenant, kind, state, step, resume_after, total, done, every_user, requested_by, created_at_ms)
+         SELECT randomblob(16), tenant, 'EXPIRE_REFERENCES', 'DONE', 'PROVE', '', 0, 0, 1, 'test', created_at_ms + i FROM jobs, n",
+        "INSERT INTO jobs (id, tenant, kind, state, step, resume_after, total, done, every_user, requested_by, created_at_ms)
+         SELECT gen_random_uuid(), tenant, 'EXPIRE_REFERENCES', 'DONE', 'PROVE', '', 0, 0, every_user, 'test', created_at_ms + i
+         FROM jobs, generate_series(1, 1001) AS i",
+    )
+    .await;
+    assert_eq!(f.store.queue_job(rotation(&f)).await.unwrap(), QueueResult::RunsAlready(first));
+    f.store.cancel_job(&f.store.job(first).await.unwrap().unwrap(), "test").await.unwrap();
+    assert!(matches!(f.store.queue_job(rotation(&f)).await.unwrap(), QueueResult::Queued(id) if id != first));
+    let nobody = NewJob { tenant: TenantId::new(uuid::Uuid::from_u128(77)), ..rotation(&f) };
+    assert_eq!(f.store.queue_job(nobody).await.unwrap(), QueueResult::UnknownTenant);
+}
+
+#[tokio::test]
 async fn one_leads_until_its_lease_ends_by_the_databases_clock() {
     let f = fixture().await;
     let (first, second) = (candidate(1, 60_000), candidate(2, 60_000));

@@ -46,6 +46,11 @@ async fn stopped() -> Fixture {
     for (name, mark) in [("alice", 1), ("bob", 2)] {
         f.enroll(name, mark).await;
     }
+    let opened = f.open(&f.challenge("alice", Purpose::Verify).await).await;
+    let (reference, successor) = (opened.reference.as_ref().unwrap().id, sealed(3));
+    let successor = Box::new(SealedRow { feature_space: "space-2".into(), ..successor });
+    let succession = Some(Succession::Begins { reference, over: None, successor });
+    f.record(RecordOutcome { succession, ..outcome(&opened, Settlement::Reset) }).await;
     f.verify("alice", Settlement::KeepInRow).await;
     assert!(f.replayed(&[9]).await.is_empty());
     let erased = erase(&f, "bob").await;
@@ -156,6 +161,8 @@ async fn every_row_of_every_table_arrives_as_it_was_and_the_deployment_goes_on()
     }
     let moved = Fixture { store, tenant: f.tenant, home: Home::Sqlite(Folder::new()) };
     moved.verify("alice", Settlement::Reset).await;
+    let two = moved.store.references(moved.tenant, &user("alice")).await.unwrap().unwrap();
+    assert!(two.successor.is_some_and(|row| row.feature_space == "space-2"), "a successor moves along");
     erase(&moved, "alice").await;
     let chain = moved.store.verify_audit(f.tenant).await.unwrap();
     assert!(matches!(chain, crate::Chain::Intact { .. }), "{chain:?}");

@@ -52,3 +52,30 @@ async fn tenants_of_an_older_release_remember_by_their_kind() {
     let window = async |tenant| store.tenant(tenant).await.unwrap().unwrap().policy.frame_memory_seconds;
     assert_eq!((window(f.tenant).await, window(live).await), (0, 86_400));
 }
+
+#[tokio::test]
+async fn references_of_an_older_release_are_what_they_were_and_may_get_a_successor() {
+    let f = Fixture::on(ENGINE).await;
+    let alice = f.enroll("alice", 1).await;
+    f.verify("alice", Settlement::Reset).await;
+    let before = f.store.reference(f.tenant, &user("alice")).await.unwrap();
+    f.sql(
+        "CREATE TABLE older AS SELECT id, tenant, user_id, epoch, feature_space, transform_version, schema, kek_version,
+             wrapped_dek, ciphertext, commitment, created_at_ms, last_used_at_ms, transform_generation FROM sealed_references;
+           DROP TABLE sealed_references; ALTER TABLE older RENAME TO sealed_references;
+           DELETE FROM _sqlx_migrations WHERE version = 8",
+    )
+    .await;
+    f.store.close().await;
+    let store = Store::open(f.home.config()).await.unwrap();
+    assert_eq!(store.reference(f.tenant, &user("alice")).await.unwrap(), before);
+    assert_eq!(before.map(|row| row.id), Some(alice.id));
+    let f = Fixture { store, ..f };
+    assert_eq!(f.number("SELECT count(*) FROM sealed_references WHERE last_used_at_ms IS NOT NULL").await, 1);
+    let opened = f.open(&f.challenge("alice", Purpose::Verify).await).await;
+    let successor = SealedRow { feature_space: "space-2".into(), ..sealed(2) };
+    let begins = Succession::Begins { reference: alice.id, over: None, successor: Box::new(successor) };
+    f.record(RecordOutcome { succession: Some(begins), ..outcome(&opened, Settlement::Reset) }).await;
+    let found = f.store.references(f.tenant, &user("alice")).await.unwrap().unwrap();
+    assert!(found.reference.id == alice.id && found.successor.is_some());
+}
