@@ -82,16 +82,14 @@ async fn syslog_takes_whole_messages_and_one_that_is_gone_none() {
 async fn a_sink_that_answers_just_when_nobody_waits_any_more_is_not_taken_to_hang_for_ever() {
     let dir = tempfile::tempdir().unwrap();
     let place = SinkPlace::File(dir.path().join("audit.jsonl"));
-    let mut late = 0;
     for round in 0..400_u32 {
         let wait = Duration::from_micros(200 + u64::from(round % 100) * 50);
         let sink = AuditSink::open(SinkConfig { place: place.clone(), required: true, wait });
-        late += u32::from(!takes(&sink, "line").await);
+        takes(&sink, "line").await;
         let gives_up = tokio::time::Instant::now() + Duration::from_secs(5);
         while sink.hangs.load(Ordering::SeqCst) {
             assert!(tokio::time::Instant::now() < gives_up, "round {round}: it wrote and is taken to hang");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
-    println!("{late} of 400 came too late");
 }
