@@ -1,6 +1,6 @@
 //! What a worker weighs: idle, and after many verifications.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use std::{fs, sync::Arc};
 use support::{
     caller::{Caller, Tenant},
@@ -22,14 +22,6 @@ const WARM: usize = 200;
 /// Callers at once.
 const CALLERS: usize = 4;
 
-/// Resident memory of a process in megabytes.
-fn resident(pid: u32) -> Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("no /proc here")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kilobytes / 1024.0)
-}
-
 fn descriptors(pid: u32) -> Result<usize> {
     Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
 }
@@ -39,7 +31,7 @@ async fn an_idle_worker_with_the_standard_pack_stays_below_its_bound() -> Result
     let test = "memory/idle";
     let Some(options) = skips::options(test, "standard") else { return Ok(()) };
     let cluster = Cluster::start(Options { threads: 2, ..options })?;
-    let megabytes = resident(cluster.workers[0].pid())?;
+    let megabytes = cluster.workers[0].memory("VmRSS")?;
     println!("idle worker, standard pack, 2 engines: {megabytes:.1} MB resident");
     ensure!(megabytes < IDLE_MB, "an idle worker holds {megabytes:.1} MB");
     Ok(())
@@ -60,11 +52,11 @@ async fn a_worker_gains_no_memory_over_many_verifications() -> Result<()> {
     let (mut points, mut done) = (Vec::new(), 0);
     let before = pids.map(|pid| descriptors(pid).unwrap_or(0));
     while done < wanted {
-        points.push((done as f64, [resident(pids[0])?, resident(pids[1])?]));
+        points.push((done as f64, [cluster.workers[0].memory("VmRSS")?, cluster.gateway.memory("VmRSS")?]));
         verify(&cluster, &tenant, &faces, batch).await?;
         done += batch;
     }
-    points.push((done as f64, [resident(pids[0])?, resident(pids[1])?]));
+    points.push((done as f64, [cluster.workers[0].memory("VmRSS")?, cluster.gateway.memory("VmRSS")?]));
     let after = pids.map(|pid| descriptors(pid).unwrap_or(0));
     for (which, name) in ["worker", "gateway"].into_iter().enumerate() {
         let own: Vec<(f64, f64)> = points.iter().map(|(n, mb)| (*n, mb[which] * 1024.0)).collect();

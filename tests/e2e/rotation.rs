@@ -19,6 +19,8 @@ use wire::v1;
 const REFERENCES: &str = "COUNTERSIGN_ROTATION_REFERENCES";
 /// Short, so that the next life goes on at once; small batches, so that there are many moments to die at.
 const SETTINGS: &str = "[jobs]\nlease_ms = 300\nbatch = 16\n";
+/// Most that a process may gain over a rotation, however many references there are.
+const GAIN_MB: f64 = 32.0;
 /// Somebody whose reference came from a camera.
 const CAMERA: &str = "camera-user";
 
@@ -304,7 +306,11 @@ async fn a_rotation_of_many_references_says_its_rate_beside_that_of_fsync() -> R
     let Some(options) = skips::options("rotation/rate", "base") else { return Ok(()) };
     let references = number(REFERENCES, 1_000);
     let vault = Vault::open_with(options, references, "[jobs]\nbatch = 256\n").await?;
+    let processes = [&vault.cluster.gateway, &vault.cluster.workers[0]];
+    let before: Vec<f64> = processes.iter().map(|process| process.memory("VmRSS")).collect::<Result<_>>()?;
     let job = vault.ended(vault.ask().await?.id).await?;
+    let gained: Vec<f64> =
+        processes.iter().zip(before).map(|(process, was)| Ok(process.memory("VmHWM")? - was)).collect::<Result<_>>()?;
     vault.check(&job).await?;
     let took = job.finished_at_ms.zip(job.started_at_ms).context("not ended")?;
     let seconds = Duration::from_millis((took.0 - took.1).max(1).unsigned_abs()).as_secs_f64();
@@ -314,7 +320,9 @@ async fn a_rotation_of_many_references_says_its_rate_beside_that_of_fsync() -> R
         job.done as f64 / seconds,
         fsyncs(vault.cluster.folder())?
     );
+    println!("rotation: at most {:.1} MB more in the gateway and {:.1} MB in the worker", gained[0], gained[1]);
     assert_eq!(job.done, references as u64 + 1);
+    ensure!(gained.iter().all(|gained| *gained < GAIN_MB), "memory grew by {gained:.1?} MB");
     Ok(())
 }
 

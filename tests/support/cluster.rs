@@ -72,6 +72,16 @@ impl Process {
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
+    /// Its resident memory in megabytes: now (`VmRSS`), or at most since it began (`VmHWM`).
+    ///
+    /// # Errors
+    /// Where `/proc` does not say.
+    pub fn memory(&self, field: &str) -> Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).context("no /proc here")?;
+        let found = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        let kilobytes: f64 = found.context("no such field")?.trim().trim_end_matches("kB").trim().parse()?;
+        Ok(kilobytes / 1024.0)
+    }
     /// Kills it (SIGKILL) and waits until it is gone.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use std::{
 };
 
 /// Modules of the end-to-end tests that run on both: SQLite with key files, Postgres with SoftHSM tokens.
-const STORE_AND_KEYS: [&str; 13] = [
+const STORE_AND_KEYS: [&str; 16] = [
     "audit_faults::",
     "challenge::",
     "crash::",
@@ -25,6 +25,9 @@ const STORE_AND_KEYS: [&str; 13] = [
     "races::",
     "replay::",
     "rotation::",
+    "succession::",
+    "tenants::",
+    "termination::",
     "tokens::",
     "verification::",
 ];
