@@ -341,23 +341,27 @@ const fn at(step: Step, resume_after: &str, done: u64) -> Progress<'_> {
     Progress { step, resume_after, done }
 }
 
-/// The compare-and-set of some rows; answers how many still were what was read.
-async fn exchange(conn: &mut Conn, tenant: TenantId, rows: &[Rewrapped], to: u32) -> Result<u64, sqlx::Error> {
+/// The compare-and-set of so many rows. The tenant is told by what it is not: SQLite else walks all of its rows for each statement.
+pub(crate) fn exchange_sql(rows: usize) -> String {
     let place = |row: usize| {
         let first = 3 + 4 * row;
         format!("(${first}, ${}, ${}, ${})", first + 1, first + 2, first + 3)
     };
     // Both engines name the columns of VALUES so.
-    let sql = format!(
+    format!(
         "-- rotation.exchange
         UPDATE sealed_references SET wrapped_dek = fresh.column4, kek_version = $2
         FROM (VALUES {}) AS fresh
-        WHERE sealed_references.tenant = $1 AND sealed_references.id = fresh.column1
+        WHERE NOT (sealed_references.tenant <> $1) AND sealed_references.id = fresh.column1
             AND sealed_references.epoch = fresh.column2 AND sealed_references.kek_version = fresh.column3",
-        (0..rows.len()).map(place).collect::<Vec<_>>().join(", ")
-    );
+        (0..rows).map(place).collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// Answers how many still were what was read.
+async fn exchange(conn: &mut Conn, tenant: TenantId, rows: &[Rewrapped], to: u32) -> Result<u64, sqlx::Error> {
     // Safe: placeholders alone differ.
-    let query = query(AssertSqlSafe(sql)).bind(tenant.uuid()).bind(to);
+    let query = query(AssertSqlSafe(exchange_sql(rows.len()))).bind(tenant.uuid()).bind(to);
     let bound = rows.iter().fold(query, |query, row| {
         let old = &row.old;
         query.bind(old.reference.uuid()).bind(old.epoch).bind(old.kek_version).bind(row.wrapped.as_slice())

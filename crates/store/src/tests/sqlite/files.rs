@@ -1,6 +1,8 @@
 //! Who may read the files, and which schema they may have.
 
 use super::*;
+use crate::{conn::query, rotation::exchange_sql};
+use sqlx::AssertSqlSafe;
 use std::os::unix::fs::PermissionsExt as _;
 
 #[tokio::test]
@@ -78,4 +80,22 @@ async fn references_of_an_older_release_are_what_they_were_and_may_get_a_success
     f.record(RecordOutcome { succession: Some(begins), ..outcome(&opened, Settlement::Reset) }).await;
     let found = f.store.references(f.tenant, &user("alice")).await.unwrap().unwrap();
     assert!(found.reference.id == alice.id && found.successor.is_some());
+}
+
+#[tokio::test]
+async fn a_batch_of_a_rotation_finds_its_rows_by_their_ids() {
+    let f = Fixture::on(ENGINE).await;
+    let plan = async |sql: String| {
+        let mut conn = f.store.read_all_tenants().await.unwrap();
+        let plan = query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"))).fetch_all(&mut conn).await.unwrap();
+        plan.iter().map(|row| row.try_get::<String>("detail").unwrap()).collect::<Vec<_>>().join("; ")
+    };
+    let (sql, by_id) =
+        (exchange_sql(64), "SEARCH sealed_references USING INDEX sqlite_autoindex_sealed_references_1 (id=?)");
+    let told = plan(sql.clone()).await;
+    assert!(told.contains(by_id), "{told}");
+    let naive = sql.replace("NOT (sealed_references.tenant <> $1)", "sealed_references.tenant = $1");
+    assert_ne!(naive, sql);
+    let told = plan(naive).await;
+    assert!(!told.contains(by_id), "control, or a reason to write it plainly again: {told}");
 }
