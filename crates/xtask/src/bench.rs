@@ -31,6 +31,10 @@ pub(crate) struct Options {
     /// Run these benches alone
     #[arg(long, value_enum)]
     only: Option<Benches>,
+    /// References of the store's benches: a million for beside how many a verification is as fast, and a hundred thousand for a
+    /// rotation, unless given; half a thousand are enrolled in a second
+    #[arg(long)]
+    references: Option<usize>,
 }
 
 /// Benches that belong together.
@@ -46,8 +50,8 @@ pub(crate) enum Benches {
 
 impl Options {
     /// These alone, on what there is.
-    pub(crate) const fn only(benches: Benches) -> Self {
-        Self { images: None, limit: 60, only: Some(benches) }
+    pub(crate) const fn only(benches: Benches, references: Option<usize>) -> Self {
+        Self { images: None, limit: 60, only: Some(benches), references }
     }
 
     fn wants(&self, benches: Benches) -> bool {
@@ -98,7 +102,11 @@ pub(crate) fn results(options: &Options) -> Result<Vec<Value>> {
     }
     for name in ["commits", "references", "rewraps"].into_iter().filter(|_| options.wants(Benches::Store)) {
         let folder = places::target().join("bench-store");
-        results.push(said(Tool::new(&program).arg(name).arg("--folder").arg(folder))?);
+        let mut tool = Tool::new(&program).arg(name).arg("--folder").arg(folder);
+        if let Some(references) = options.references.filter(|_| name != "commits") {
+            tool = tool.args(["--references", &references.to_string()]);
+        }
+        results.push(said(tool)?);
     }
     Ok(results)
 }

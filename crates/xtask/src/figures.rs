@@ -86,6 +86,9 @@ pub(crate) struct Options {
     /// Bona fide captures to simulate for each pack, mode and change of the challenge's part; a tenth as many of each species
     #[arg(long, default_value_t = 100)]
     challenge: u32,
+    /// References of the store's part: a million and, for the rotation, a hundred thousand unless given
+    #[arg(long)]
+    references: Option<usize>,
 }
 
 /// Parts of the page, in order.
@@ -151,8 +154,8 @@ impl Part {
             Self::Unlinkability => unlinkability(&packs),
             Self::Challenge => challenge(&packs, options),
             Self::Speed => engine(),
-            Self::Peers => verbatim(PEERS, Benches::Peers),
-            Self::Store => verbatim(STORE, Benches::Store),
+            Self::Peers => verbatim(PEERS, bench::Options::only(Benches::Peers, None)),
+            Self::Store => verbatim(STORE, bench::Options::only(Benches::Store, options.references)),
         }
     }
 }
@@ -250,7 +253,7 @@ fn challenge(packs: &[&str], options: &Options) -> Result<String> {
 
 fn engine() -> Result<String> {
     let (mut page, mut captures) = (SPEED.to_owned(), Vec::new());
-    for result in bench::results(&bench::Options::only(Benches::Engine))? {
+    for result in bench::results(&bench::Options::only(Benches::Engine, None))? {
         match result["bench"].as_str() {
             Some("capture") => captures.push(result),
             _ => speed(&mut page, &result)?,
@@ -261,9 +264,9 @@ fn engine() -> Result<String> {
 }
 
 /// What benches print, each beside its own bar.
-fn verbatim(head: &str, benches: Benches) -> Result<String> {
+fn verbatim(head: &str, options: bench::Options) -> Result<String> {
     let mut page = head.to_owned();
-    for result in bench::results(&bench::Options::only(benches))? {
+    for result in bench::results(&options)? {
         writeln!(page, "\n```json\n{result:#}\n```")?;
     }
     Ok(page)
