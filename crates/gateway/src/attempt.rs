@@ -127,8 +127,30 @@ impl Gateway {
         self.record(opened, (decided, told), abandoned).await
     }
 
-    /// T1.
+    /// T1. Workers are asked anew what they compare before a reference is refused for it: one may have been started since with
+    /// another pack.
     async fn open(&self, capture: &Capture, frames: Vec<FrameHash>) -> Result<Opened, Reason> {
+        let known = self.inference.feature_spaces();
+        let mut opened = self.open_in(capture, frames.clone(), known.clone()).await?;
+        if matches!(opened, OpenResult::Refused(OpenRefused::FeatureSpace)) {
+            self.inference.probe().await;
+            let now = self.inference.feature_spaces();
+            if now != known {
+                opened = self.open_in(capture, frames, now).await?;
+            }
+        }
+        match opened {
+            OpenResult::Opened(opened) => Ok(*opened),
+            OpenResult::Refused(refused) => Err(refusal(refused)),
+        }
+    }
+
+    async fn open_in(
+        &self,
+        capture: &Capture,
+        frames: Vec<FrameHash>,
+        feature_spaces: Option<Vec<String>>,
+    ) -> Result<OpenResult, Reason> {
         let left = capture.deadline.checked_sub(self.clock.monotonic()).ok_or(Reason::DeadlineExceeded)?;
         let open = OpenAttempt {
             told: capture.told(),
@@ -139,13 +161,10 @@ impl Gateway {
             lease_ms: u32::try_from((left + LEASE_GRACE).as_millis()).unwrap_or(u32::MAX),
             jti: Jti::new(random::uuid()?),
             status: self.status.secret.clone(),
-            feature_spaces: self.inference.feature_spaces(),
+            feature_spaces,
             frames,
         };
-        match self.store.open_attempt(open).await.map_err(store_fault)? {
-            OpenResult::Opened(opened) => Ok(*opened),
-            OpenResult::Refused(refused) => Err(refusal(refused)),
-        }
+        self.store.open_attempt(open).await.map_err(store_fault)
     }
 
     /// The worker.

@@ -56,6 +56,8 @@ pub(super) struct Succession {
     pub(super) came: Option<(v1::SealedReference, v1::WrappedTenantSecrets)>,
     /// The secrets of a new successor.
     pub(super) present: Option<v1::WrappedTenantSecrets>,
+    /// Whether it says that it compares in the feature space `newer` alone.
+    pub(super) newer: bool,
 }
 
 /// See the module.
@@ -234,6 +236,8 @@ impl InferenceService for StandIn {
     }
 
     async fn describe(&self, _request: Request<v1::DescribeRequest>) -> Result<Response<v1::DescribeResponse>, Status> {
-        Ok(Response::new(v1::DescribeResponse { feature_space: "stand-in".into(), ..Default::default() }))
+        let newer = self.succession.lock().unwrap().newer;
+        let feature_space = if newer { "newer" } else { "stand-in" }.to_owned();
+        Ok(Response::new(v1::DescribeResponse { feature_space, ..Default::default() }))
     }
 }

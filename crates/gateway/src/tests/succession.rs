@@ -47,6 +47,8 @@ async fn a_successor_is_stored_sent_along_and_takes_the_place_when_a_worker_says
     let refused = verify(&house).await.unwrap_err();
     let told = (refused.code(), reason(&refused));
     assert_eq!(told, (Code::FailedPrecondition, "FEATURE_SPACE".into()), "no worker here compares in it");
+    *house.peer.succession.lock().unwrap() = Succession { newer: true, ..Succession::default() };
+    verify(&house).await.expect("a worker that was started anew is asked before anybody is told to enroll again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
