@@ -9,7 +9,7 @@ use support::{
     caller::{self, Caller, Tenant},
     cluster::{Cluster, Options},
     load::{Answered, Crew, Faces, Load, Proved, Seen},
-    skips,
+    skips, torture,
 };
 use tokio::time::sleep;
 use wire::v1;
@@ -211,7 +211,7 @@ async fn a_gateway_killed_at_random_moments_under_load_loses_and_repeats_nothing
     let rounds: u32 = std::env::var(ROUNDS).ok().and_then(|text| text.parse().ok()).unwrap_or(20);
     let mut scene = Scene::open(cluster).await?;
     let faces = Arc::new(scene.faces.clone());
-    let mut moment = Moments(0x9e37_79b9_7f4a_7c15);
+    let mut moment = torture::Moments(0x9e37_79b9_7f4a_7c15);
     // On a slow machine nobody gets as far as a deletion in a short life: then there are longer ones.
     for round in 0..2 * rounds {
         let longest = Duration::from_millis(if round < rounds { 900 } else { 4000 });
@@ -270,7 +270,7 @@ async fn a_worker_killed_under_load_accepts_nobody_wrongly_and_hangs_no_call() -
     let cluster = Cluster::start(Options { workers: 2, threads: 1, ..options })?;
     let mut scene = Scene::open(cluster).await?;
     let faces = Arc::new(scene.faces.clone());
-    let mut moment = Moments(0x1234_5678_9abc_def1);
+    let mut moment = torture::Moments(0x1234_5678_9abc_def1);
     for round in 0_usize..6 {
         let caller = scene.caller().await?;
         let load = Load::start(&caller, Crew { name: &format!("w{round}"), users: 4 }, &faces);
@@ -297,16 +297,4 @@ async fn a_worker_killed_under_load_accepts_nobody_wrongly_and_hangs_no_call() -
     );
     ensure!(seen.slowest < DEADLINE + Duration::from_secs(1), "a call hung for {:?}", seen.slowest);
     scene.books.check(seen).await
-}
-
-/// Moments that differ from round to round and are the same in every run (xorshift).
-struct Moments(u64);
-
-impl Moments {
-    fn next_within(&mut self, most: Duration) -> Duration {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        most.mul_f64((self.0 >> 11) as f64 / (1_u64 << 53) as f64)
-    }
 }

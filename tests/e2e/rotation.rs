@@ -168,7 +168,7 @@ async fn kill_again_and_again(vault: &mut Vault, report: &mut Report, kills: usi
     // In CI as many as fit; what was asked for is kept to.
     let asked = torture::full() || torture::asked().is_some();
     let patience = if asked { Duration::MAX } else { Duration::from_secs(90) };
-    let (mut deaths, mut random) = (Deaths::default(), Moments(0x9e37_79b9_7f4a_7c15));
+    let (mut deaths, mut random) = (Deaths::default(), torture::Moments(0x9e37_79b9_7f4a_7c15));
     let begun = Instant::now();
     let mut job = vault.ask().await?;
     deaths.rotations = 1;
@@ -343,17 +343,5 @@ const fn order(step: Step) -> u8 {
         Step::Rewrap => 1,
         Step::Drain => 2,
         _ => 3,
-    }
-}
-
-/// Moments that differ from life to life and are the same in every run (xorshift).
-struct Moments(u64);
-
-impl Moments {
-    fn next_within(&mut self, most: Duration) -> Duration {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        most.mul_f64((self.0 >> 11) as f64 / (1_u64 << 53) as f64)
     }
 }

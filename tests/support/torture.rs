@@ -5,6 +5,7 @@
 
 use anyhow::{Result, ensure};
 use serde_json::json;
+use std::time::Duration;
 
 const FULL: &str = "COUNTERSIGN_TORTURE_FULL";
 const TRIALS: &str = "COUNTERSIGN_TORTURE_TRIALS";
@@ -78,5 +79,19 @@ impl Report {
         ensure!(self.trials > 0, "nothing was tried");
         ensure!(self.control_triggered, "the sabotage was not seen: the check is blind");
         Ok(())
+    }
+}
+
+/// Moments to kill at: they differ from one to the next and are the same in every run (xorshift).
+#[derive(Debug)]
+pub struct Moments(pub u64);
+
+impl Moments {
+    /// The next, up to `most`.
+    pub fn next_within(&mut self, most: Duration) -> Duration {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        most.mul_f64((self.0 >> 11) as f64 / (1_u64 << 53) as f64)
     }
 }
