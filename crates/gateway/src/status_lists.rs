@@ -148,7 +148,8 @@ impl Gateway {
         }
     }
 
-    /// Number of the newest list, 0 where there is none: looked for once in [`KEPT`], and where the database is away not again.
+    /// Number of the newest list, 0 where there is none: looked for once in [`KEPT`], also while the database is away, so that lists
+    /// that are kept are served without a wait for it.
     async fn newest_status_list(&self) -> Result<u32, Reason> {
         let mut newest = self.status.newest.lock().await;
         let now = self.clock.monotonic();
@@ -157,7 +158,8 @@ impl Gateway {
         }
         match (self.store.newest_status_list().await, *newest) {
             (Ok(number), _) => Ok(newest.insert((now, number)).1),
-            (Err(_), Some((_, number))) => Ok(number),
+            // From after the wait: the next one is spared it.
+            (Err(_), Some((_, number))) => Ok(newest.insert((self.clock.monotonic(), number)).1),
             (Err(error), None) => Err(store_fault(error)),
         }
     }

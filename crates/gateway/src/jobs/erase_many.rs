@@ -45,7 +45,7 @@ async fn prove(gateway: &Gateway, job: &Job) -> Result<Went, Reason> {
     match stored(gateway.store.prove_batch(job, provable, PROOFS).await)? {
         ProveBatch::Proved(_) | ProveBatch::Done => Ok(Went::On),
         ProveBatch::Uncovered => {
-            tracing::warn!(job = %job.id, "deletions are younger than the checkpoint: the database's clock went back");
+            tracing::warn!(job = %job.id, "deletions that checkpoint or journal does not cover yet: they are proved later");
             Ok(Went::Waits)
         }
         ProveBatch::Superseded => Ok(Went::Waits),
