@@ -48,13 +48,12 @@ const PROOF_REPEATED_MS: i64 = 24 * 3_600_000;
 const MAX_CAUSE_CHARS: usize = 64;
 /// The store's own causes: of what a re-enrollment took the place of, of what came back with an older database, of what a confirmed
 /// successor took the place of, and of a successor that goes unconfirmed.
-const OWN_CAUSES: [&str; 4] = ["replaced", RESTORED, SUCCEEDED, UNCONFIRMED];
+pub const OWN_CAUSES: [&str; 4] = ["replaced", RESTORED, SUCCEEDED, UNCONFIRMED];
 pub(crate) const RESTORED: &str = "restored";
 pub(crate) const SUCCEEDED: &str = "succeeded";
 pub(crate) const UNCONFIRMED: &str = "unconfirmed";
 
-/// Whether a caller may name this cause: 1 to 64 characters, none of them a control character, and none of the store's own words
-/// `replaced`, `restored`, `succeeded` and `unconfirmed`.
+/// Whether a caller may name this cause: 1 to 64 characters, none of them a control character, and none of [`OWN_CAUSES`].
 #[must_use]
 pub fn may_be_cause(word: &str) -> bool {
     (1..=MAX_CAUSE_CHARS).contains(&word.chars().count())

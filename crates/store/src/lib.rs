@@ -59,7 +59,7 @@ pub use challenges::{ChallengeRow, CreateResult, Idempotency, NewChallenge};
 pub use checkpoint::Checkpoint;
 pub use copy::{Copied, CopyError, CopyProgress, copy};
 pub use door::{Limits, Place, Store, StoreConfig};
-pub use erasure::{EraseResult, Erased, may_be_cause};
+pub use erasure::{EraseResult, Erased, OWN_CAUSES, may_be_cause};
 pub use error::{Misfit, StoreError};
 pub use events::{Event, EventState};
 pub use failpoint::failpoint;

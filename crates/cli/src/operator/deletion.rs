@@ -42,7 +42,8 @@ impl Delete {
         let word = &self.cause;
         ensure!(
             store::may_be_cause(word),
-            "--cause must be 1 to 64 printable characters, and neither `replaced` nor `restored`"
+            "--cause must be 1 to 64 printable characters, and none of the store's own words: {}",
+            store::OWN_CAUSES.join(", ")
         );
         let users = self.users.as_deref().map(users_of).transpose()?;
         let whom = users.as_ref().map_or_else(|| "every user".to_owned(), |users| format!("{} users", users.len()));
