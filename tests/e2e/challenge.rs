@@ -1,11 +1,14 @@
 //! The challenge: a capture answers the script of its own attempt, or it is refused. Captures are simulated, all else is real.
 //!
-//! The policy here requires gates 1, 2, 4 and 5; what needs gate 3 as well stands in `production`.
+//! The policy here requires gates 1, 2, 4 and 5; what needs gate 3 as well stands in `production`. Scripts differ from run to run,
+//! and a capture that performs one well is now and then too unclear to read (docs/EVALUATION.md): whoever is to be accepted, or
+//! compared, gets the attempts that a user gets.
 
 use anyhow::{Context, Result};
 use biometrics::{CaptureMode, Gate as G, Policy, blind_guess_bound};
 use simulator::{Conditions, Species};
 use support::{
+    answering::{asked, settle},
     caller::{self, Caller, Tenant},
     expect::{self, Decision, metadata, undecided},
     performer::{Performer, indoors},
@@ -46,10 +49,9 @@ impl Stage {
     }
 
     async fn enroll(&mut self, user: &str) -> Result<()> {
-        let opened = self.challenge(user, Purpose::Enroll, Mode::Unspecified).await?;
-        let frames = self.owner.perform(&script(&opened)?, &indoors(1))?;
-        let answer = self.bank.enroll(&opened.challenge_id, frames).await?;
-        assert_eq!(Decision::of_enroll(&answer)?, Decision::AcceptAnswer);
+        let live = |script: &v1::CaptureScript| self.owner.perform(script, &indoors(100 + u64::from(script.attempt)));
+        let settled = settle(&mut self.bank, asked(user, Purpose::Enroll), live).await?;
+        assert_eq!(settled.decision, Decision::AcceptAnswer);
         Ok(())
     }
 
@@ -79,20 +81,22 @@ async fn whoever_performs_the_script_is_accepted_and_the_receipt_says_what_that_
         (Mode::Light, CaptureMode::Light),
         (Mode::Motion, CaptureMode::Motion),
     ] {
-        let answer = stage.answer(("alice", mode), |stage, script| stage.owner.perform(script, &indoors(2))).await?;
-        assert_eq!(Decision::of_verify(&answer)?, Decision::AcceptAnswer, "{name:?}");
+        let request = v1::CreateChallengeRequest { mode: mode.into(), ..asked("alice", Purpose::Verify) };
+        let live = |script: &v1::CaptureScript| stage.owner.perform(script, &indoors(script.attempt.into()));
+        let settled = settle(&mut stage.bank, request, live).await?;
+        assert_eq!(settled.decision, Decision::AcceptAnswer, "{name:?}");
         let expected = receipt::Expected {
             accepted_not_run: &[G::PresentationAttack],
             ..expect::expected(&stage.tenant.id, &action)
         };
-        let receipt = receipt::authorize(&answer.receipt, &keys, &expected, now_s())?.settle(true)?;
+        let receipt = receipt::authorize(&settled.answer.receipt, &keys, &expected, now_s())?.settle(true)?;
         let claim = &receipt.claims().mode;
         assert_eq!((claim.name, claim.blind_guess), (name, blind_guess_bound(name, 3)));
     }
-    let answer =
-        stage.answer(("alice", Mode::Unspecified), |stage, script| stage.stranger.perform(script, &indoors(3))).await?;
+    let other = |script: &v1::CaptureScript| stage.stranger.perform(script, &indoors(script.attempt.into()));
+    let settled = settle(&mut stage.bank, asked("alice", Purpose::Verify), other).await?;
     assert_eq!(
-        Decision::of_verify(&answer)?,
+        settled.decision,
         Decision::refuse(Gate::Comparison, GateStatus::Fail, "COMPARISON_NON_MATCH"),
         "performing well does not make anybody the owner"
     );
@@ -102,8 +106,18 @@ async fn whoever_performs_the_script_is_accepted_and_the_receipt_says_what_that_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_brings_another_script_and_only_that_one_is_answered() -> Result<()> {
     let Some(mut stage) = Stage::open("challenge/attempts").await? else { return Ok(()) };
-    stage.enroll("alice").await?;
-    let opened = stage.challenge("alice", Purpose::Verify, Mode::Unspecified).await?;
+    for user in ["alice", "bob", "carol"] {
+        if third_attempt_of(&mut stage, user).await? == Decision::AcceptAnswer {
+            return Ok(());
+        }
+    }
+    panic!("whoever performs the third script is refused, three times in a row")
+}
+
+/// A first attempt that performs nothing, a second that answers the first one's script, a third that answers its own.
+async fn third_attempt_of(stage: &mut Stage, user: &str) -> Result<Decision> {
+    stage.enroll(user).await?;
+    let opened = stage.challenge(user, Purpose::Verify, Mode::Unspecified).await?;
     let first = script(&opened)?;
     let idle =
         stage.owner.perform(&v1::CaptureScript { steps: Vec::new(), frames: 4, ..first.clone() }, &indoors(2))?;
@@ -122,9 +136,7 @@ async fn a_refusal_brings_another_script_and_only_that_one_is_answered() -> Resu
     assert!(matches!(gate, Gate::ChallengeResponse | Gate::CaptureIntegrity), "{answer:?}");
     let third = answer.next.and_then(|next| next.script).context("a third script")?;
     let good = stage.owner.perform(&third, &indoors(2))?;
-    let answer = stage.bank.verify(&opened.challenge_id, good).await?;
-    assert_eq!(Decision::of_verify(&answer)?, Decision::AcceptAnswer);
-    Ok(())
+    Decision::of_verify(&stage.bank.verify(&opened.challenge_id, good).await?)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,10 +166,18 @@ async fn what_was_recorded_or_made_up_is_refused_at_the_gate_that_sees_it() -> R
         if at % 4 == 0 {
             stage.enroll(&user).await?;
         }
-        let answer = stage.answer((&user, Mode::LightAndMotion), |stage, live| {
-            stage.owner.attacked((species, &stage.stranger), [live, &older], &indoors(7))
-        });
-        let answer = answer.await?;
+        let mut answer = None;
+        // A capture that gate 2 does not take tells nothing of the attack, which tries again.
+        for seed in [7, 107, 207] {
+            let made = stage.answer((&user, Mode::LightAndMotion), |stage, live| {
+                stage.owner.attacked((species, &stage.stranger), [live, &older], &indoors(seed))
+            });
+            let made = answer.insert(made.await?);
+            if !matches!(Decision::of_verify(made)?, Decision::Refuse(Gate::Quality, ..)) {
+                break;
+            }
+        }
+        let answer = answer.context("an attack")?;
         let decision = Decision::of_verify(&answer)?;
         let Decision::Refuse(gate, status, _) = &decision else { panic!("{species:?}: {decision:?}") };
         assert!(gates.contains(gate) && *status != GateStatus::Pass, "{species:?}: {decision:?}");
