@@ -21,8 +21,10 @@ use uuid::Uuid;
 
 use crate::blocks::stopwatch;
 
-/// Callers at once.
-pub(crate) const CALLERS: usize = 128;
+/// Enrollments between two words on how far they are.
+const SAID_EVERY: usize = 50_000;
+/// Enrollments at once.
+const CALLERS: usize = 128;
 /// As long as the sealed features of a face.
 const CIPHERTEXT: usize = 2_100;
 
@@ -72,7 +74,11 @@ impl Books {
         wrap: impl Fn(&SealedRow) -> Result<Vec<u8>>,
     ) -> Result<()> {
         let mut going = JoinSet::new();
+        let (of, first) = (users.len(), users.start);
         for number in users {
+            if number > first && (number - first).is_multiple_of(SAID_EVERY) {
+                eprintln!("enrolled {} of {of}", number - first);
+            }
             let mut row = reference();
             row.wrapped_dek = wrap(&row)?;
             let (store, tenant) = (self.store.clone(), self.tenant);

@@ -2,7 +2,7 @@
 //!
 //! `cargo xtask bench` builds this in release and runs it. Absolute times on shared machines mean little; ratios of one run do.
 
-#![expect(clippy::print_stdout, reason = "a bench prints its result")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints its result, and how far it is")]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 
 mod blocks;

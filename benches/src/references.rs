@@ -11,7 +11,7 @@ use std::time::Duration;
 const FEW: usize = 1_000;
 /// Verifications of one block.
 const BLOCK: usize = 40;
-const BLOCKS: usize = 15;
+const BLOCKS: usize = 60;
 
 /// How many are many.
 #[derive(Debug, clap::Args)]

@@ -78,8 +78,8 @@ async fn copy(from: &Path, to: &Path) -> Result<BackedUp, StoreError> {
         ATTACH DATABASE $1 AS source";
     sqlx::query(sql).bind(from.to_string_lossy().into_owned()).execute(&mut conn).await?;
     let mut tx = conn.begin().await?;
-    // The first look opens the one moment that everything below is read from.
-    let at_ms = sqlx::query(conn::SQLITE_CLOCK).fetch_one(&mut *tx).await?.try_get("now")?;
+    // The first look, at the schema, opens the one moment that everything below is read from.
+    let at_ms = conn::sqlite_now_ms()?;
     let sql = "-- backup.schema
         SELECT type, name, sql FROM source.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'
         ORDER BY type = 'trigger', type = 'index', rowid";

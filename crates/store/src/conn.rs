@@ -11,7 +11,10 @@ use sqlx::{
     Database, Decode, Encode, PgConnection, Postgres, Row as _, SqlSafeStr, SqlStr, Sqlite, SqliteConnection, Type,
     pool::PoolConnection, postgres::PgRow, sqlite::SqliteRow,
 };
-use std::time::Duration;
+use std::{
+    io,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 use uuid::Uuid;
 
 /// A connection that a statement can run on. On Postgres it is always inside a transaction.
@@ -116,15 +119,19 @@ impl Conn {
     }
 }
 
-pub(crate) const SQLITE_CLOCK: &str = "-- clock.now
-    SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS now";
 const POSTGRES_CLOCK: &str = "-- clock.now
     SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT) AS now";
 
 /// The database's time, Unix milliseconds.
 pub(crate) async fn now_ms(conn: &mut Conn) -> Result<i64, sqlx::Error> {
-    let clock = if conn.is_postgres() { POSTGRES_CLOCK } else { SQLITE_CLOCK };
-    query(clock).fetch_one(conn).await?.try_get("now")
+    if conn.is_postgres() { query(POSTGRES_CLOCK).fetch_one(conn).await?.try_get("now") } else { sqlite_now_ms() }
+}
+
+/// The same of SQLite, which has no clock but this machine's and need not be asked.
+pub(crate) fn sqlite_now_ms() -> Result<i64, sqlx::Error> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok();
+    let now = since.and_then(|since| i64::try_from(since.as_millis()).ok());
+    now.ok_or_else(|| sqlx::Error::Io(io::Error::other("this machine's clock is before 1970")))
 }
 
 /// A value of a column, NULL where it is `None`.
@@ -274,6 +281,6 @@ async fn within<T>(
     patience: Duration,
     statement: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, sqlx::Error> {
-    let silent = |_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
+    let silent = |_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into()));
     tokio::time::timeout(patience, statement).await.unwrap_or_else(silent)
 }

@@ -3,7 +3,7 @@
 
 use crate::{
     StoreError,
-    conn::{Conn, now_ms},
+    conn::{Conn, now_ms, query},
     postgres::{PostgresConfig, PostgresServer},
     sink::{AuditSink, SinkConfig},
     sqlite::{SqliteConfig, SqliteFile},
@@ -128,7 +128,10 @@ impl Store {
     /// # Errors
     /// `Unavailable` when it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.now_ms().await.map(|_| ())
+        let sql = "-- store.ping
+            SELECT id FROM tenants LIMIT 1";
+        query(sql).fetch_optional(&mut self.read_all_tenants().await?).await?;
+        Ok(())
     }
 
     /// The database's time, Unix milliseconds.

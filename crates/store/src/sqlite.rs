@@ -20,6 +20,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+pub use writer::GROUP_UNITS;
 use writer::Writer;
 pub(crate) use writer::{Alone, Seen, Unit};
 

@@ -79,7 +79,7 @@ pub(crate) fn results(options: &Options) -> Result<Vec<Value>> {
         tool.arg("--onnxruntime").arg(&library).arg("--images").args(&images)
     };
     let said = |tool: Tool| -> Result<Value> {
-        serde_json::from_str(tool.output()?.trim()).context("a bench printed no JSON")
+        serde_json::from_str(tool.output_watched()?.trim()).context("a bench printed no JSON")
     };
     for pack in packs {
         let bench = |name: &str| bench_of(name, pack);

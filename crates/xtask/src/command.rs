@@ -53,8 +53,18 @@ impl Tool {
         Ok(())
     }
     /// Runs it and returns stdout; on failure the error holds what it printed.
-    pub(crate) fn output(mut self) -> Result<String> {
-        let output = self.0.stdin(Stdio::null()).output().with_context(|| format!("cannot start {:?}", self.0))?;
+    pub(crate) fn output(self) -> Result<String> {
+        self.collect(Stdio::piped())
+    }
+
+    /// The same of a command that says on stderr how far it is, for whoever waits.
+    pub(crate) fn output_watched(self) -> Result<String> {
+        self.collect(Stdio::inherit())
+    }
+
+    fn collect(mut self, stderr: Stdio) -> Result<String> {
+        let started = self.0.stdin(Stdio::null()).stderr(stderr).output();
+        let output = started.with_context(|| format!("cannot start {:?}", self.0))?;
         let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
             bail!("{:?} ended with {}:\n{stdout}{}", self.0, output.status, String::from_utf8_lossy(&output.stderr));

@@ -61,8 +61,9 @@ are differences of medians. The default script asks for 10 frames; these ask for
 const STORE: &str = "
 ### The store
 
-On SQLite: rows that 128 callers make durable in a second, one a transaction, over the `fsync`s of the same file system (TARGETS P9: 100), and with a second audit sink that must take
-every line; what a verification's two transactions take beside many references over beside few (P10: 1.10); references that a KEK rotation rewraps in a second (5,000).
+On SQLite: audit rows, one a transaction, that 128 and 512 callers make durable for each COMMIT, which waits for one `fsync` (TARGETS P9: 100; `docs/adr/0008` says why it reads so), how many that are in a
+second beside the bare `fsync`s of the same file system, and with a second audit sink that must take every line; what a verification's two transactions take beside many references over beside few (P10: 1.10);
+references that a KEK rotation rewraps in a second (5,000).
 ";
 const PEERS: &str = "
 ### Against what a Python team would run

@@ -22,6 +22,9 @@ use tokio::{
     time::timeout,
 };
 
+/// The metric that says how many transactions each COMMIT of SQLite made durable.
+pub const GROUP_UNITS: &str = "countersign_store_group_units";
+
 /// See the module. Clones share the connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Writer {
@@ -44,14 +47,44 @@ struct Desk {
 }
 
 /// Units in one transaction.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Group {
     /// `None` while it is open.
     outcome: watch::Sender<Option<Outcome>>,
-    /// Units that are done and wait for the COMMIT. The first unit needs no savepoint: there is nothing else to take back.
+    /// Units that are done and wait for the COMMIT.
     done: usize,
+    /// The open unit's; the first needs none: there is nothing else to take back.
+    savepoint: Option<Savepoint>,
+    /// That of the last unit that is done: the next one's beginning releases it, or the COMMIT.
+    kept: Option<Savepoint>,
     /// What they told the audit.
     lines: Vec<String>,
+}
+
+/// Units in a row have savepoints of two names: where a caller went away and it is not known whether its savepoint came to be, going
+/// back to that name takes back its own writes or fails, and never those of the unit before.
+#[derive(Debug, Clone, Copy)]
+enum Savepoint {
+    Odd,
+    Even,
+}
+
+impl Savepoint {
+    /// That of the next unit, and what begins it.
+    const fn after(kept: Option<Self>) -> (Self, &'static str) {
+        match kept {
+            None => (Self::Odd, "-- unit.begin\nSAVEPOINT odd"),
+            Some(Self::Odd) => (Self::Even, "-- unit.begin\nRELEASE odd; SAVEPOINT even"),
+            Some(Self::Even) => (Self::Odd, "-- unit.begin\nRELEASE even; SAVEPOINT odd"),
+        }
+    }
+
+    const fn back(self) -> &'static str {
+        match self {
+            Self::Odd => "-- unit.end\nROLLBACK TO odd; RELEASE odd",
+            Self::Even => "-- unit.end\nROLLBACK TO even; RELEASE even",
+        }
+    }
 }
 
 /// What became of a group.
@@ -153,10 +186,15 @@ impl Desk {
     async fn begin(&mut self) -> Result<watch::Receiver<Option<Outcome>>, sqlx::Error> {
         self.tidy().await;
         self.connect().await?;
-        let sql =
-            if self.group.is_some() { "-- unit.begin\nSAVEPOINT unit" } else { "-- group.begin\nBEGIN IMMEDIATE" };
-        let group =
-            self.group.get_or_insert_with(|| Group { outcome: watch::Sender::new(None), done: 0, lines: vec![] });
+        let sql = match &mut self.group {
+            Some(group) => {
+                let (savepoint, sql) = Savepoint::after(group.kept.take());
+                group.savepoint = Some(savepoint);
+                sql
+            }
+            None => "-- group.begin\nBEGIN IMMEDIATE",
+        };
+        let group = self.group.get_or_insert_default();
         let (outcome, first) = (group.outcome.subscribe(), group.done == 0);
         // Whoever goes away in the middle of this leaves a stray unit.
         self.stray = true;
@@ -177,12 +215,11 @@ impl Desk {
         if !self.stray {
             return;
         }
-        let first = self.group.as_ref().is_none_or(|group| group.done == 0);
-        let sql = if first { "-- group.end\nROLLBACK" } else { "-- unit.end\nROLLBACK TO unit; RELEASE unit" };
-        let back = self.run(sql).await;
+        let savepoint = self.group.as_ref().and_then(|group| group.savepoint);
+        let back = self.run(savepoint.map_or("-- group.end\nROLLBACK", Savepoint::back)).await;
         self.stray = false;
         match back {
-            Ok(()) if first => self.group = None,
+            Ok(()) if savepoint.is_none() => self.group = None,
             Ok(()) => {}
             // SQLite rolls a whole transaction back by itself where the disk is full or fails: then there is nothing to go back to.
             Err(error) if is_misplaced(&error) => self.tell(Outcome::Lost(Arc::new(error))),
@@ -199,8 +236,12 @@ impl Desk {
         {
             return self.take_back(error).await;
         }
+        let units = group.done as f64;
         match self.run("-- group.commit\nCOMMIT").await {
-            Ok(()) => self.tell(Outcome::Committed),
+            Ok(()) => {
+                metrics::histogram!(GROUP_UNITS).record(units);
+                self.tell(Outcome::Committed);
+            }
             Err(error) => drop(self.lose(error).await),
         }
     }
@@ -264,19 +305,13 @@ impl Unit {
     /// `AuditUnavailable` where a sink that must take them does not: nothing was written. `Unavailable` leaves open whether it is durable.
     pub(crate) async fn commit(mut self, lines: Vec<String>) -> Result<(), StoreError> {
         let mut turn = self.turn.take().ok_or(sqlx::Error::PoolClosed)?;
-        let done = turn.group.as_ref().map_or(0, |group| group.done);
-        if done > 0
-            && let Err(error) = turn.run("-- unit.end\nRELEASE unit").await
-        {
-            // Where the savepoint is gone the transaction is.
-            return Err(turn.lose(error).await.into());
-        }
-        if let Some(group) = &mut turn.group {
-            group.done += 1;
-            group.lines.extend(lines);
-        }
+        let group = turn.group.as_mut().ok_or(sqlx::Error::PoolClosed)?;
+        group.done += 1;
+        group.kept = group.savepoint.take();
+        group.lines.extend(lines);
+        let first = group.done == 1;
         drop(turn);
-        if done == 0 {
+        if first {
             let desk = Arc::clone(&self.desk);
             // Of its own, so that a caller who goes away takes nobody's COMMIT along.
             tokio::spawn(async move { desk.lock_owned().await.commit().await });

@@ -6,6 +6,7 @@ mod checkpoint;
 mod contract;
 mod files;
 mod group;
+mod plans;
 mod power_cut;
 
 use crate::tests::fixture::*;
