@@ -9,6 +9,7 @@ use support::{
     cluster::{self, PUBLIC_URL},
     json::{self, Curl},
     scene::{Scene, now_s},
+    skips, surgery,
 };
 use wire::v1;
 
@@ -115,5 +116,27 @@ async fn deletion_revokes_every_receipt_of_the_user_at_every_gateway_within_seco
         refused(party.check(token, &elsewhere.send(path, &[], b"")?.body), "REVOKED")
             .context("at the other gateway")?;
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kept_lists_are_served_while_none_can_be_read_and_numbers_beyond_the_next_are_not_looked_for() -> Result<()> {
+    let test = "revocation/away";
+    let Some(()) = skips::or_skip(test, surgery::possible()) else { return Ok(()) };
+    let Some(party) = Party::open(test).await? else { return Ok(()) };
+    let get = |number: u32| party.curl.send(&format!("/v1/status/{number}"), &[], b"");
+    let kept = get(1)?;
+    assert_eq!(kept.status, 200);
+    let database = party.scene.database();
+    surgery::define(database, &["ALTER TABLE status_lists RENAME TO away"])?;
+    let again = get(1)?;
+    assert_eq!((again.status, again.body), (200, kept.body));
+    for beyond in [3, u32::MAX] {
+        assert_eq!(get(beyond)?.status, 404, "{beyond}");
+    }
+    // Control: the next one may have been opened by another gateway since, and is looked for.
+    assert_eq!(get(2)?.status, 503);
+    surgery::define(database, &["ALTER TABLE away RENAME TO status_lists"])?;
+    assert_eq!((get(1)?.status, get(2)?.status), (200, 404), "it recovers by itself");
     Ok(())
 }
