@@ -56,6 +56,19 @@ impl House {
         Ok((found.reference, found.successor.context("no successor")?))
     }
 
+    /// What the operator's command counts: references and successors by feature space.
+    fn counted(&self) -> Result<Vec<(String, u64, u64)>> {
+        let said = self.scene.cluster.gateway_command(&["reference", "count", "--json"])?;
+        let counts = said.lines().map(|line| {
+            let line: Value = serde_json::from_str(line)?;
+            ensure!(line["tenant"] == *self.scene.tenant.id, "{line}");
+            let number = |name: &str| line[name].as_u64().context("no number");
+            let space = line["feature_space"].as_str().context("no feature space")?;
+            Ok((space.to_owned(), number("references")?, number("successors")?))
+        });
+        counts.collect()
+    }
+
     /// Asks again while the gateway has not yet found the worker that was started anew.
     async fn verified(&mut self, user: &str, frames: &[v1::Frame]) -> Result<v1::VerifyResponse> {
         let late = Instant::now() + Duration::from_secs(10);
@@ -122,6 +135,9 @@ async fn a_user_gets_to_a_new_recogniser_by_verifying_twice_and_nobody_else_does
     ensure!(claims.model.contains_key("previous_recogniser"), "{:?}", claims.model);
     let (reference, successor) = house.two("alice").await?;
     assert_eq!(reference.commitment, old);
+    let mut both = [(reference.feature_space.clone(), 1, 0), (successor.feature_space.clone(), 0, 1)];
+    both.sort();
+    assert_eq!(house.counted()?, both);
     let described = house.described("alice").await?;
     let told = |reference: Option<v1::Reference>| reference.map(|reference| reference.commitment);
     assert_eq!(told(described.reference), Some(old.to_vec()));
@@ -132,6 +148,7 @@ async fn a_user_gets_to_a_new_recogniser_by_verifying_twice_and_nobody_else_does
     let claims = house.authorized(&answer, successor.commitment)?;
     ensure!(claims.fmr.calibration.starts_with("standard/"), "{}", claims.fmr.calibration);
     let found = house.there("alice").await?.context("nothing is left")?;
+    assert_eq!(house.counted()?, [(successor.feature_space.clone(), 1, 0)]);
     assert_eq!((found.reference.id, found.successor), (successor.id, None));
     ensure!(house.store.knows_deletion(house.scene.tenant.id.parse()?, reference.id).await?, "no deletion record");
     assert_eq!(house.causes().await?, ["succeeded"]);

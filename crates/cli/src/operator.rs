@@ -124,6 +124,6 @@ fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
 }
 
 /// One JSON object a line, or a table of the columns.
-fn show(rows: &[serde_json::Value], columns: &[&str], json: bool) -> anyhow::Result<()> {
+pub(crate) fn show(rows: &[serde_json::Value], columns: &[&str], json: bool) -> anyhow::Result<()> {
     if json { rows.iter().try_for_each(say) } else { say(crate::table::of(rows, columns)) }
 }

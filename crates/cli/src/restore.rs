@@ -1,10 +1,14 @@
-//! `backup`, `restore-check` and `reference renew`: a copy of the database beside running gateways, what has to be done before one is
-//! served again, and what is done to references without their users.
+//! `backup`, `restore-check` and `reference`: a copy of the database beside running gateways, what has to be done before one is
+//! served again, and what is done to references, or told of them, without their users.
 //!
 //! Must never know: how rows are copied, erased or laid out anew. Invariant: beside every copy lies a manifest that says what it
 //! holds, and it is written last: a copy without one is not whole.
 
-use crate::{operator::Deployment, outcome::Outcome, whole_file};
+use crate::{
+    operator::{Deployment, show},
+    outcome::Outcome,
+    whole_file,
+};
 use anyhow::Context as _;
 use biometrics::TenantId;
 use gateway::desk::Desk;
@@ -15,6 +19,7 @@ use std::{
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
 };
+use store::ReferenceCount;
 
 /// Copy the SQLite database beside running gateways. Deletions wait for its end.
 #[derive(Debug, clap::Args)]
@@ -49,6 +54,15 @@ pub(crate) enum Reference {
         at: Deployment,
         /// Whose references.
         tenant: TenantId,
+    },
+    /// Count references by tenant and feature space: while the recogniser changes, how many users are still to come. Reads all of
+    /// them.
+    Count {
+        #[command(flatten)]
+        at: Deployment,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -115,10 +129,23 @@ impl RestoreCheck {
 }
 
 impl Reference {
-    /// Asks for the job.
+    /// Asks for the job, or counts.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
-        let Self::Renew { at, tenant } = self;
-        say(&with(&at, async |desk| desk.renew(tenant).await)?.to_string())
+        match self {
+            Self::Renew { at, tenant } => say(&with(&at, async |desk| desk.renew(tenant).await)?.to_string()),
+            Self::Count { at, json } => {
+                let counts = with(&at, async |desk| desk.reference_counts().await)?;
+                let row = |one: &ReferenceCount| {
+                    json!({
+                        "tenant": one.tenant.to_string(), "feature_space": one.feature_space, "references": one.references,
+                        "successors": one.successors,
+                    })
+                };
+                let rows: Vec<Value> = counts.iter().map(row).collect();
+                show(&rows, &["tenant", "feature_space", "references", "successors"], json)?;
+                Ok(Outcome::Done)
+            }
+        }
     }
 }
 

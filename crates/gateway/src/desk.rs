@@ -20,7 +20,7 @@ use service::Clock;
 use std::path::Path;
 use store::{
     AuditEntry, AuditQuery, BackedUp, Chain, EraseSalts, Event, EventState, Hold, Job, JobKind, JournalHead,
-    KeyStatement, NewHold, NewJob, QueueResult, ReleaseHold, Store, Terminate,
+    KeyStatement, NewHold, NewJob, QueueResult, ReferenceCount, ReleaseHold, Store, Terminate,
 };
 use uuid::Uuid;
 use wire::Reason;
@@ -212,6 +212,14 @@ impl Desk {
     /// `Store`; an unknown hold is a value.
     pub async fn release(&self, tenant: TenantId, hold: HoldId) -> Result<ReleaseHold, GatewayError> {
         Ok(self.store.release_hold(tenant, hold, OPERATOR).await?)
+    }
+
+    /// How many references there are, by tenant and feature space.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn reference_counts(&self) -> Result<Vec<ReferenceCount>, GatewayError> {
+        Ok(self.store.reference_counts().await?)
     }
 
     /// A tenant's holds, newest first, at most 1,000: those that stand or all of them.

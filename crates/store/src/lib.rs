@@ -77,7 +77,7 @@ pub use outcomes::{LiveReceipt, RecordOutcome, RecordResult, Recorded};
 pub use policies::{PolicyVersion, PutPolicy};
 pub use postgres::{PostgresConfig, Role};
 pub use receipts::RevokeResult;
-pub use references::{SealedRow, UserReferences};
+pub use references::{ReferenceCount, SealedRow, UserReferences};
 pub use renewal::{RenewEnd, Renewed, ToRenew};
 pub use rotation::{BatchResult, FenceResult, KekDestruction, Rewrapped, WrappedDek};
 pub use sink::{SinkConfig, SinkPlace};

@@ -71,6 +71,19 @@ pub struct UserReferences {
     pub successor: Option<SealedRow>,
 }
 
+/// How many references there are of one tenant and feature space.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReferenceCount {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which recogniser made them.
+    pub feature_space: String,
+    /// Users whose verifications are decided by them.
+    pub references: u64,
+    /// Those that a new recogniser made and that wait to take a reference's place.
+    pub successors: u64,
+}
+
 /// The user's references, by the caller's connection.
 pub(crate) async fn load(
     conn: &mut Conn,
@@ -153,6 +166,29 @@ impl Store {
     /// `Unavailable`, `Corrupt`.
     pub async fn reference(&self, tenant: TenantId, user: &UserId) -> Result<Option<SealedRow>, StoreError> {
         Ok(self.references(tenant, user).await?.map(|found| found.reference))
+    }
+
+    /// Counts the references of all tenants, by feature space. Reads an entry of each: for operators.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn reference_counts(&self) -> Result<Vec<ReferenceCount>, StoreError> {
+        let sql = "-- references.count
+            SELECT tenant, feature_space, CAST(sum(1 - successor) AS BIGINT) AS current, CAST(sum(successor) AS BIGINT) AS successors
+            FROM sealed_references GROUP BY tenant, feature_space ORDER BY tenant, feature_space";
+        let rows = query(sql).fetch_all(&mut self.read_all_tenants().await?).await?;
+        let number = |row: &Row, column| {
+            u64::try_from(row.try_get::<i64>(column)?).map_err(|_| StoreError::Corrupt("sealed_references"))
+        };
+        let count = |row: &Row| {
+            Ok(ReferenceCount {
+                tenant: TenantId::new(row.try_get::<Uuid>("tenant")?),
+                feature_space: row.try_get("feature_space")?,
+                references: number(row, "current")?,
+                successors: number(row, "successors")?,
+            })
+        };
+        rows.iter().map(count).collect()
     }
 
     /// The user's reference with its successor, or nothing.

@@ -57,6 +57,23 @@ async fn begun(f: &Fixture, kind: JobKind) -> Job {
     f.store.job(id).await.unwrap().unwrap()
 }
 
+async fn counts(f: &Fixture) -> Vec<(String, u64, u64)> {
+    let counts = f.store.reference_counts().await.unwrap().into_iter().filter(|one| one.tenant == f.tenant);
+    counts.map(|one| (one.feature_space, one.references, one.successors)).collect()
+}
+
+#[tokio::test]
+async fn references_are_counted_by_who_made_them_and_what_they_wait_for() {
+    let f = fixture().await;
+    assert_eq!(counts(&f).await, []);
+    f.enroll("bob", 2).await;
+    two(&f, "alice", 1).await;
+    let old = sealed(1).feature_space;
+    assert_eq!(counts(&f).await, [(old.clone(), 2, 0), ("space-2".into(), 0, 1)]);
+    f.record(ends(&verifying(&f, "alice").await)).await;
+    assert_eq!(counts(&f).await, [(old, 1, 0), ("space-2".into(), 1, 0)]);
+}
+
 #[tokio::test]
 async fn a_successor_lies_beside_the_reference_until_both_matched_and_then_takes_its_place() {
     let f = fixture().await;

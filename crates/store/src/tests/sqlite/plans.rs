@@ -6,7 +6,7 @@ use sqlx::AssertSqlSafe;
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Statements that walk all rows of a tenant, or of a table.
-const WALKS: [&str; 44] = [
+const WALKS: [&str; 45] = [
     // Tables with a row for each tenant, or a few.
     "api_keys.list",
     "copy.columns",
@@ -45,6 +45,7 @@ const WALKS: [&str; 44] = [
     "lifecycle.deletions",
     "lifecycle.left",
     "lifecycle.strikes",
+    "references.count",
     "renewal.leftover",
     "window.challenges",
     "window.deletions",
