@@ -4,11 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use biometrics::UserId;
 use serde_json::Value;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::PathBuf, process::Command};
 use support::{
     cluster::{cli, output},
     expect::refused,
@@ -57,21 +53,10 @@ impl Attic {
         Ok(manifest)
     }
 
-    /// Ends the gateway and puts the copy in the place of its database. Our own door to it stays closed from then on: a look over
-    /// the files from the process that has them open would take SQLite's locks away.
+    /// Puts the copy in the place of the gateway's database.
     async fn put_back(&mut self) -> Result<()> {
-        self.scene.cluster.gateway.kill()?;
         self.hoard.store.close().await;
-        let database = self.scene.file()?;
-        for companion in ["-wal", "-shm"] {
-            let mut path = database.clone().into_os_string();
-            path.push(companion);
-            if Path::new(&path).exists() {
-                fs::remove_file(path)?;
-            }
-        }
-        fs::copy(&self.copy, &database)?;
-        Ok(())
+        self.scene.cluster.put_back(&self.copy)
     }
 
     /// What a gateway says that must not serve.

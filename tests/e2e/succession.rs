@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use receipt::{Expected, ExpectedDeletion, verify_deletion_proof};
 use serde_json::Value;
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 use store::{Chain, Store, UserReferences};
 use support::{
     caller::Caller,
@@ -28,10 +28,14 @@ struct House {
 
 impl House {
     async fn open(test: &str) -> Result<Option<Self>> {
+        Self::on(test, Scene::open(test)).await
+    }
+
+    async fn on(test: &str, scene: impl Future<Output = Result<Option<Scene>>>) -> Result<Option<Self>> {
         if skips::or_skip(test, places::pack("standard")).is_none() {
             return Ok(None);
         }
-        let Some(scene) = Scene::open(test).await? else { return Ok(None) };
+        let Some(scene) = scene.await? else { return Ok(None) };
         let store = Store::open(scene.database().config()).await?;
         Ok(Some(Self { scene, faces: Faces::new(1800, 90)?, store }))
     }
@@ -290,6 +294,52 @@ async fn a_rotation_and_a_renewal_take_both_references_along() -> Result<()> {
     house.authorized(&answer, after.1.commitment)?;
     let found = house.there("alice").await?.context("nothing is left")?;
     assert_eq!((found.reference.id, found.successor), (after.1.id, None), "both still match");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_from_the_middle_of_it_gives_no_reference_back_that_was_erased_since() -> Result<()> {
+    let test = "succession/restored";
+    let Some(mut house) = House::on(test, Scene::on_files(test)).await? else { return Ok(()) };
+    for user in ["alice", "bob", "carol"] {
+        house.enroll(user).await?;
+    }
+    house.change_recogniser()?;
+    for user in ["alice", "bob", "carol"] {
+        house.owner(user).await?;
+    }
+    let [alice, bob, carol] = [house.two("alice").await?, house.two("bob").await?, house.two("carol").await?];
+    let copy = house.scene.desk()?.join("copy.db");
+    house.scene.cluster.gateway_command(&["backup", "--to", &copy.to_string_lossy()])?;
+    // Alice gets through, and nobody asks for a proof of it: the gateway closes it by itself.
+    house.owner("alice").await?;
+    let late = Instant::now() + Duration::from_secs(30);
+    while house.scene.audit("deletion.proved").await?.is_empty() {
+        ensure!(Instant::now() < late, "the old reference's deletion is not closed");
+        sleep(Duration::from_millis(200)).await;
+    }
+    // Bob is deleted, and at once the gateway dies: whoever has his proof has both of his references gone.
+    house.scene.bank.delete("bob").await?;
+    house.store.close().await;
+    house.scene.cluster.put_back(&copy)?;
+    let said = house.scene.cluster.gateway_command(&["restore-check", "--json"])?;
+    let replayed: Value = serde_json::from_str(said.trim())?;
+    let erased = replayed["erased"].as_array().context("no list")?;
+    let ids: BTreeSet<_> = erased.iter().filter_map(|one| one["reference"].as_str().map(str::to_owned)).collect();
+    assert_eq!(ids, [&alice.0, &bob.0, &bob.1].map(|row| row.id.to_string()).into(), "{replayed}");
+
+    house.scene.cluster.restart_gateway(&[])?;
+    house.reconnect().await?;
+    house.store = Store::open(house.scene.database().config()).await?;
+    let found = house.there("alice").await?.context("what she came to is gone too")?;
+    assert_eq!((found.reference.id, found.successor), (alice.1.id, None), "her successor is in its place");
+    ensure!(house.there("bob").await?.is_none(), "Bob came back");
+    assert_eq!(house.two("carol").await?, carol);
+    for (user, commitment) in [("alice", alice.1.commitment), ("carol", carol.1.commitment)] {
+        house.stranger(user).await?;
+        let answer = house.owner(user).await?;
+        house.authorized(&answer, commitment)?;
+    }
     Ok(())
 }
 

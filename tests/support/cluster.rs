@@ -211,6 +211,24 @@ impl Cluster {
         self.gateway = launch(self.folder.path(), ("countersign-gateway", "gateway"), &env)?;
         Ok(())
     }
+    /// Ends the gateway and puts a copy in the place of its database's file. Whoever has the file open closes it before: a look over
+    /// the files from a process that has them open would take SQLite's locks away.
+    ///
+    /// # Errors
+    /// Where the database is no file, or cannot be replaced.
+    pub fn put_back(&mut self, copy: &Path) -> Result<()> {
+        self.gateway.kill()?;
+        let database = self.database.file().context("the database is no file")?;
+        for companion in ["-wal", "-shm"] {
+            let mut path = database.as_os_str().to_owned();
+            path.push(companion);
+            if Path::new(&path).exists() {
+                fs::remove_file(path)?;
+            }
+        }
+        fs::copy(copy, database)?;
+        Ok(())
+    }
     /// Adds settings to the gateway's configuration; they hold from its next start.
     ///
     /// # Errors

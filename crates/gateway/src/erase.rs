@@ -49,9 +49,9 @@ impl Gateway {
             EraseResult::Held => return Err(Reason::LegalHold),
         };
         let checkpoint = self.store.checkpoint().await.map_err(store_fault)?;
-        restore::write(&self.store, self.journal.as_ref(), std::slice::from_ref(&erased))
-            .await
-            .map_err(journal_fault)?;
+        // All that went of the user: a successor that went with the reference does not come back either.
+        let gone = self.store.deletions_of_user_to_journal(tenant, user).await.map_err(store_fault)?;
+        restore::write(&self.store, self.journal.as_ref(), gone).await.map_err(journal_fault)?;
         let proof = self.ledger.deletion_proof(&erased, checkpoint, (self.clock.now_ms(), &policy)).await?;
         self.store.deletion_proved(&erased, checkpoint).await.map_err(store_fault)?;
         metrics::counter!("countersign_deletions_total").increment(1);

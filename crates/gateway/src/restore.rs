@@ -94,16 +94,12 @@ pub(crate) async fn replay(store: &Store, journal: Option<&Journal>) -> Result<R
     Ok(replayed)
 }
 
-/// Makes entries of deletions that have none yet and notes them; without a journal nothing is done.
+/// Makes entries of deletions that have none yet, as the database told, and notes them; without a journal nothing is done.
 ///
 /// # Errors
 /// The journal's or the store's: no proof of these deletions may leave.
-pub(crate) async fn write(store: &Store, journal: Option<&Journal>, gone: &[Erased]) -> Result<(), WriteError> {
-    let Some(journal) = journal.cloned() else { return Ok(()) };
-    let due: Vec<Erased> = gone.iter().filter(|erased| !erased.journaled).cloned().collect();
-    if due.is_empty() {
-        return Ok(());
-    }
+pub(crate) async fn write(store: &Store, journal: Option<&Journal>, due: Vec<Erased>) -> Result<(), WriteError> {
+    let Some(journal) = journal.cloned().filter(|_| !due.is_empty()) else { return Ok(()) };
     let entries = due.clone();
     let head = spawn_blocking(move || journal.append(&entries)).await.map_err(|_| WriteError::Thread)??;
     Ok(store.note_journaled(&due, head).await?)
@@ -122,7 +118,7 @@ pub(crate) async fn write_due(store: &Store, journal: Option<&Journal>) -> Resul
         if due.is_empty() {
             return Ok(());
         }
-        write(store, journal, &due).await?;
+        write(store, journal, due).await?;
     }
 }
 

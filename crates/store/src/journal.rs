@@ -11,7 +11,7 @@ use crate::{
     strikes::{self, Of},
     tx::Tx,
 };
-use biometrics::{ReferenceId, TenantId};
+use biometrics::{ReferenceId, TenantId, UserId};
 
 /// An entry of the journal by its place in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,23 @@ impl Store {
             SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job, journaled FROM deletions
             WHERE journaled = 0 ORDER BY deleted_at_ms, id LIMIT $1";
         let rows = query(sql).bind(limit).fetch_all(&mut self.read_all_tenants().await?).await?;
+        rows.iter().map(Erased::read).collect()
+    }
+
+    /// Those of one user: of two references that went at once each has a deletion of its own.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn deletions_of_user_to_journal(
+        &self,
+        tenant: TenantId,
+        user: &UserId,
+    ) -> Result<Vec<Erased>, StoreError> {
+        let sql = "-- journal.due_of_user
+            SELECT id, tenant, user_id, reference, epoch, commitment, cause, deleted_at_ms, job, journaled FROM deletions
+            WHERE tenant = $1 AND user_id = $2 AND journaled = 0 ORDER BY deleted_at_ms, id";
+        let mut conn = self.read(tenant).await?;
+        let rows = query(sql).bind(tenant.uuid()).bind(user.as_str()).fetch_all(&mut conn).await?;
         rows.iter().map(Erased::read).collect()
     }
 
