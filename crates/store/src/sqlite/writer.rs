@@ -53,38 +53,11 @@ struct Group {
     outcome: watch::Sender<Option<Outcome>>,
     /// Units that are done and wait for the COMMIT.
     done: usize,
-    /// The open unit's; the first needs none: there is nothing else to take back.
-    savepoint: Option<Savepoint>,
-    /// That of the last unit that is done: the next one's beginning releases it, or the COMMIT.
-    kept: Option<Savepoint>,
+    /// The savepoint of the last unit that is done still stands: the next one's beginning releases it, or the COMMIT. The first unit
+    /// needs none: there is nothing else to take back.
+    kept: bool,
     /// What they told the audit.
     lines: Vec<String>,
-}
-
-/// Units in a row have savepoints of two names: where a caller went away and it is not known whether its savepoint came to be, going
-/// back to that name takes back its own writes or fails, and never those of the unit before.
-#[derive(Debug, Clone, Copy)]
-enum Savepoint {
-    Odd,
-    Even,
-}
-
-impl Savepoint {
-    /// That of the next unit, and what begins it.
-    const fn after(kept: Option<Self>) -> (Self, &'static str) {
-        match kept {
-            None => (Self::Odd, "-- unit.begin\nSAVEPOINT odd"),
-            Some(Self::Odd) => (Self::Even, "-- unit.begin\nRELEASE odd; SAVEPOINT even"),
-            Some(Self::Even) => (Self::Odd, "-- unit.begin\nRELEASE even; SAVEPOINT odd"),
-        }
-    }
-
-    const fn back(self) -> &'static str {
-        match self {
-            Self::Odd => "-- unit.end\nROLLBACK TO odd; RELEASE odd",
-            Self::Even => "-- unit.end\nROLLBACK TO even; RELEASE even",
-        }
-    }
 }
 
 /// What became of a group.
@@ -130,9 +103,13 @@ impl Writer {
 
     /// The next unit, in the order of asking, with SQLite's write lock.
     pub(crate) async fn begin(&self) -> Result<Unit, sqlx::Error> {
-        let mut turn = self.turn().await?;
-        let outcome = turn.begin().await?;
-        Ok(Unit { turn: Some(turn), desk: Arc::clone(&self.desk), outcome })
+        let (mut turn, desk) = (self.turn().await?, Arc::clone(&self.desk));
+        // Of its own, so that a caller who goes away leaves no savepoint half made: what begins then ends as a unit that is dropped.
+        let begun = tokio::spawn(async move {
+            let outcome = turn.begin().await?;
+            Ok(Unit { turn: Some(turn), desk, outcome })
+        });
+        begun.await.map_err(|_| sqlx::Error::PoolClosed)?
     }
 
     /// The connection outside of any transaction: whoever holds it keeps this process's writers out.
@@ -186,21 +163,15 @@ impl Desk {
     async fn begin(&mut self) -> Result<watch::Receiver<Option<Outcome>>, sqlx::Error> {
         self.tidy().await;
         self.connect().await?;
-        let sql = match &mut self.group {
-            Some(group) => {
-                let (savepoint, sql) = Savepoint::after(group.kept.take());
-                group.savepoint = Some(savepoint);
-                sql
-            }
+        let sql = match &self.group {
             None => "-- group.begin\nBEGIN IMMEDIATE",
+            Some(Group { kept: false, .. }) => "-- unit.begin\nSAVEPOINT unit",
+            Some(Group { kept: true, .. }) => "-- unit.begin\nRELEASE unit; SAVEPOINT unit",
         };
         let group = self.group.get_or_insert_default();
+        group.kept = false;
         let (outcome, first) = (group.outcome.subscribe(), group.done == 0);
-        // Whoever goes away in the middle of this leaves a stray unit.
-        self.stray = true;
-        let began = self.run(sql).await;
-        self.stray = false;
-        match began {
+        match self.run(sql).await {
             Ok(()) => Ok(outcome),
             Err(error) if first && is_busy(&error) => {
                 self.group = None;
@@ -215,11 +186,12 @@ impl Desk {
         if !self.stray {
             return;
         }
-        let savepoint = self.group.as_ref().and_then(|group| group.savepoint);
-        let back = self.run(savepoint.map_or("-- group.end\nROLLBACK", Savepoint::back)).await;
+        let first = self.group.as_ref().is_none_or(|group| group.done == 0);
+        let sql = if first { "-- group.end\nROLLBACK" } else { "-- unit.end\nROLLBACK TO unit; RELEASE unit" };
+        let back = self.run(sql).await;
         self.stray = false;
         match back {
-            Ok(()) if savepoint.is_none() => self.group = None,
+            Ok(()) if first => self.group = None,
             Ok(()) => {}
             // SQLite rolls a whole transaction back by itself where the disk is full or fails: then there is nothing to go back to.
             Err(error) if is_misplaced(&error) => self.tell(Outcome::Lost(Arc::new(error))),
@@ -306,10 +278,10 @@ impl Unit {
     pub(crate) async fn commit(mut self, lines: Vec<String>) -> Result<(), StoreError> {
         let mut turn = self.turn.take().ok_or(sqlx::Error::PoolClosed)?;
         let group = turn.group.as_mut().ok_or(sqlx::Error::PoolClosed)?;
+        let first = group.done == 0;
         group.done += 1;
-        group.kept = group.savepoint.take();
+        group.kept = !first;
         group.lines.extend(lines);
-        let first = group.done == 1;
         drop(turn);
         if first {
             let desk = Arc::clone(&self.desk);

@@ -144,6 +144,34 @@ async fn callers_who_go_away_leave_nothing_half_done_and_nobody_stuck() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn callers_who_go_away_cost_nobody_else_a_unit() {
+    let f = Fixture::on(ENGINE).await;
+    let mut staying = JoinSet::new();
+    for _ in 0..8 {
+        let (store, tenant) = (f.store.clone(), f.tenant);
+        staying.spawn(async move {
+            for _ in 0..100 {
+                entry(&store, tenant).await.unwrap();
+            }
+        });
+    }
+    let (mut random, mut went) = (11_u64, 0);
+    while !staying.is_empty() {
+        let (store, tenant) = (f.store.clone(), f.tenant);
+        let caller = tokio::spawn(async move { store.audit(tenant, "test.gone", AuditBody::default()).await });
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        tokio::time::sleep(std::time::Duration::from_micros(random >> 54)).await;
+        caller.abort();
+        went += usize::from(caller.await.is_err());
+        while let Some(stayed) = staying.try_join_next() {
+            stayed.unwrap();
+        }
+    }
+    assert_eq!(entries(&f).await, 800);
+    assert!(went > 10, "{went} went away in the middle");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_sink_takes_the_lines_of_a_whole_group_or_nothing_of_it_is_written() {
     let f = Fixture::on(ENGINE).await;
     let folder = tempfile::tempdir().unwrap();
