@@ -94,11 +94,17 @@ impl Books {
     }
 }
 
-/// What a gateway stores around one verification: T1, then T2. Answers how long both took.
-pub(crate) async fn verify(store: &Store, tenant: TenantId, user: &UserId) -> Result<Duration> {
+/// What a gateway stores around one verification: T1, then T2. Answers how long both took, and what is done between them.
+pub(crate) async fn verify(
+    store: &Store,
+    tenant: TenantId,
+    user: &UserId,
+    between: impl FnOnce() -> Result<()>,
+) -> Result<Duration> {
     let challenge = challenge(store, tenant, user, Purpose::Verify).await?;
     let watch = stopwatch();
     let opened = open(store, &challenge).await?;
+    between()?;
     record(store, &opened, None).await?;
     Ok(watch())
 }

@@ -74,6 +74,7 @@ pub(crate) fn results(options: &Options) -> Result<Vec<Value>> {
     let (program, library, images) =
         (places::target().join("release/countersign-benches"), runtime()?, images(options)?);
     let mut results = Vec::new();
+    let best = packs.last().copied().context("no pack")?;
     let bench_of = |name: &str, pack: &str| {
         let tool = Tool::new(&program).arg(name).arg("--pack").arg(places::target().join("packs").join(pack));
         tool.arg("--onnxruntime").arg(&library).arg("--images").args(&images)
@@ -102,7 +103,8 @@ pub(crate) fn results(options: &Options) -> Result<Vec<Value>> {
     }
     for name in ["commits", "references", "rewraps"].into_iter().filter(|_| options.wants(Benches::Store)) {
         let folder = places::target().join("bench-store");
-        let mut tool = Tool::new(&program).arg(name).arg("--folder").arg(folder);
+        let tool = if name == "references" { bench_of(name, best) } else { Tool::new(&program).arg(name) };
+        let mut tool = tool.arg("--folder").arg(folder);
         if let Some(references) = options.references.filter(|_| name != "commits") {
             tool = tool.args(["--references", &references.to_string()]);
         }

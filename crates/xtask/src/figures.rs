@@ -62,7 +62,7 @@ const STORE: &str = "
 ### The store
 
 On SQLite: audit rows, one a transaction, that 128 and 512 callers make durable for each COMMIT, which waits for one `fsync` (TARGETS P9: 100; `docs/adr/0008` says why it reads so), how many that are in a
-second beside the bare `fsync`s of the same file system, and with a second audit sink that must take every line; what a verification's two transactions take beside many references over beside few (P10: 1.10);
+second beside the bare `fsync`s of the same file system, and with a second audit sink that must take every line; what a verification takes beside many references over beside few (P10: 1.10), one caller in one process: its two transactions alone, and with all five gates over 8 frames between them, by the clock;
 references that a KEK rotation rewraps in a second (5,000).
 ";
 const PEERS: &str = "
