@@ -128,6 +128,7 @@ pub(crate) async fn now_ms(conn: &mut Conn) -> Result<i64, sqlx::Error> {
 }
 
 /// The same of SQLite, which has no clock but this machine's and need not be asked.
+#[expect(clippy::disallowed_methods, reason = "it is SQLite's own clock: its unixepoch('subsec') reads this one")]
 pub(crate) fn sqlite_now_ms() -> Result<i64, sqlx::Error> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).ok();
     let now = since.and_then(|since| i64::try_from(since.as_millis()).ok());
