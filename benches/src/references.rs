@@ -41,6 +41,25 @@ struct Sides {
 }
 
 impl Sides {
+    /// In turn, block by block; `between` gets the block's number.
+    async fn of(
+        [few, many]: &[(Books, usize); 2],
+        verifications: usize,
+        mut between: impl FnMut(usize) -> Result<()>,
+    ) -> Result<Self> {
+        let mut sides = Self::default();
+        for block in 0..=BLOCKS {
+            let a = p50(few, (block, verifications), || between(block)).await?;
+            let b = p50(many, (block, verifications), || between(block)).await?;
+            // The first warms both.
+            if block > 0 {
+                sides.few.push(a);
+                sides.many.push(b);
+            }
+        }
+        Ok(sides)
+    }
+
     fn ratio(&self) -> f64 {
         median(&mut iter::zip(&self.many, &self.few).map(|(many, few)| many / few).collect::<Vec<_>>())
     }
@@ -61,20 +80,10 @@ pub(crate) async fn run(many: &Many) -> Result<()> {
         books.store.checkpoint().await?;
     }
     eprintln!("all are enrolled; measuring");
-    let [few, more] = &stores;
-    let (mut stored, mut whole) = (Sides::default(), Sides::default());
-    // The first block warms both.
-    for block in 0..=BLOCKS {
-        let sides = [p50(few, block, BLOCK, || Ok(())).await?, p50(more, block, BLOCK, || Ok(())).await?];
-        let capture = &filmed[block % filmed.len()];
-        let mut gates = || examine(&mut engine, capture);
-        let wholes =
-            [p50(few, block, WHOLE_BLOCK, &mut gates).await?, p50(more, block, WHOLE_BLOCK, &mut gates).await?];
-        for (sides, [few, many]) in [(&mut stored, sides), (&mut whole, wholes)].into_iter().filter(|_| block > 0) {
-            sides.few.push(few);
-            sides.many.push(many);
-        }
-    }
+    let stored = Sides::of(&stores, BLOCK, |_| Ok(())).await?;
+    // After the others and not among them: whatever comes next after the gates finds the processor's caches full of models.
+    let gates = |block: usize| examine(&mut engine, &filmed[block % filmed.len()]);
+    let whole = Sides::of(&stores, WHOLE_BLOCK, gates).await?;
     let ([store_few, store_many], [whole_few, whole_many]) = (stored.ms(), whole.ms());
     println!(
         "{}",
@@ -100,8 +109,7 @@ fn examine(engine: &mut Engine, filmed: &Filmed) -> Result<()> {
 /// The median of a block of verifications of users from anywhere, in seconds.
 async fn p50(
     (books, references): &(Books, usize),
-    block: usize,
-    verifications: usize,
+    (block, verifications): (usize, usize),
     mut between: impl FnMut() -> Result<()>,
 ) -> Result<f64> {
     let mut times = Vec::with_capacity(verifications);
