@@ -69,11 +69,11 @@ impl Commits {
 
     fn so_far(&self) -> Result<SoFar> {
         let page = self.0.render();
-        let value = |suffix: &str| {
-            let name = format!("{}{suffix} ", store::GROUP_UNITS);
-            page.lines().find_map(|line| line.strip_prefix(&name)).map_or(Ok(0.0), str::parse)
+        let value = |name: &str| -> Result<f64> {
+            let mut values = page.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            Ok(values.next().with_context(|| format!("no {name}"))?.parse()?)
         };
-        Ok(SoFar { commits: value("_count")?, units: value("_sum")? })
+        Ok(SoFar { commits: value(store::COMMITS)?, units: value(store::COMMITTED)? })
     }
 }
 

@@ -12,10 +12,7 @@ pub fn router(readiness: Readiness, metrics: PrometheusHandle) -> Router {
         State::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
         State::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
     };
-    let scrape = async move || {
-        metrics.run_upkeep();
-        ([("content-type", "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
-    };
+    let scrape = async move || ([("content-type", "text/plain; version=0.0.4; charset=utf-8")], metrics.render());
     Router::new()
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready).with_state(readiness))

@@ -11,7 +11,7 @@ pub use redact::{Redacting, redact};
 
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use serde::Deserialize;
-use std::{io, sync::OnceLock};
+use std::{io, sync::OnceLock, thread, time::Duration};
 use tracing_subscriber::{EnvFilter, filter::ParseError, fmt, util::TryInitError};
 
 /// Log lines as JSON objects or as text.
@@ -53,7 +53,13 @@ pub enum TelemetryError {
     /// A recorder was there before that is not ours.
     #[error("metrics were set up before")]
     Metrics(#[from] BuildError),
+    /// The system gives no thread.
+    #[error("metrics cannot be kept")]
+    Upkeep(#[source] io::Error),
 }
+
+/// How often measurements go into their histograms: until then each takes memory, whether anybody scrapes or not.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Upper bounds of `*_seconds` histograms, in seconds.
 const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -87,5 +93,11 @@ pub fn metrics_handle() -> Result<PrometheusHandle, TelemetryError> {
     }
     let seconds = metrics_exporter_prometheus::Matcher::Suffix("_seconds".to_owned());
     let handle = PrometheusBuilder::new().set_buckets_for_metric(seconds, &SECONDS)?.install_recorder()?;
+    let kept = handle.clone();
+    let upkeep = move || loop {
+        thread::sleep(UPKEEP_EVERY);
+        kept.run_upkeep();
+    };
+    thread::Builder::new().name("metrics".to_owned()).spawn(upkeep).map_err(TelemetryError::Upkeep)?;
     Ok(HANDLE.get_or_init(|| handle).clone())
 }

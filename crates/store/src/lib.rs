@@ -81,7 +81,7 @@ pub use references::{ReferenceCount, SealedRow, UserReferences};
 pub use renewal::{RenewEnd, Renewed, ToRenew};
 pub use rotation::{BatchResult, FenceResult, KekDestruction, Rewrapped, WrappedDek};
 pub use sink::{SinkConfig, SinkPlace};
-pub use sqlite::{GROUP_UNITS, SqliteConfig};
+pub use sqlite::{COMMITS, COMMITTED, SqliteConfig};
 pub use status::{StatusPosition, StatusSecret};
 pub use succession::Succession;
 pub use sweep::Dropped;

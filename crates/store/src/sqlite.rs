@@ -20,9 +20,9 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-pub use writer::GROUP_UNITS;
 use writer::Writer;
 pub(crate) use writer::{Alone, Seen, Unit};
+pub use writer::{COMMITS, COMMITTED};
 
 /// Where the file lies and how long anybody waits for it.
 #[derive(Debug, Clone, PartialEq, Eq)]

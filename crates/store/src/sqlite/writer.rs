@@ -22,8 +22,10 @@ use tokio::{
     time::timeout,
 };
 
-/// The metric that says how many transactions each COMMIT of SQLite made durable.
-pub const GROUP_UNITS: &str = "countersign_store_group_units";
+/// Counts COMMITs of SQLite.
+pub const COMMITS: &str = "countersign_store_commits_total";
+/// Counts the transactions that they made durable.
+pub const COMMITTED: &str = "countersign_store_committed_total";
 
 /// See the module. Clones share the connection.
 #[derive(Debug, Clone)]
@@ -208,10 +210,11 @@ impl Desk {
         {
             return self.take_back(error).await;
         }
-        let units = group.done as f64;
+        let units = group.done as u64;
         match self.run("-- group.commit\nCOMMIT").await {
             Ok(()) => {
-                metrics::histogram!(GROUP_UNITS).record(units);
+                metrics::counter!(COMMITS).increment(1);
+                metrics::counter!(COMMITTED).increment(units);
                 self.tell(Outcome::Committed);
             }
             Err(error) => drop(self.lose(error).await),
